@@ -1,0 +1,7 @@
+"""Train and run a small recurrent network on a CPU, fast, with numbers anyone can check against plain Python."""
+
+from fastrnn._backend import backend
+from fastrnn.simple import SimpleRNN
+
+__all__ = ["SimpleRNN", "backend"]
+__version__ = "0.1.0"

@@ -1,0 +1,35 @@
+"""The errors that _data and both cores share: about one number of the caller's, and about a training that diverges."""
+
+from math import isfinite
+
+
+def number(value: object, name: str) -> float:
+    """`value` as a finite float.
+
+    Takes one real number of any type: int, float, bool, Fraction, Decimal, a NumPy or torch scalar. TypeError for
+    anything else, ValueError for NaN, infinity and integers beyond float64; the message calls the value `name`.
+    """
+    from numbers import Complex, Real  # here: only unusual numbers come this way, and import fastrnn is to be fast
+
+    kind = type(value)
+    if (
+        not (hasattr(kind, "__float__") or hasattr(kind, "__index__"))
+        or (isinstance(value, Complex) and not isinstance(value, Real))
+        or getattr(value, "ndim", 0) != 0
+    ):
+        raise TypeError(f"{name} must be a real number, not {'None' if value is None else kind.__name__}")
+    try:
+        result = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        raise ValueError(f"{name} must fit a float64, and it is an integer too large for that") from None
+    if not isfinite(result):
+        raise ValueError(f"{name} must be finite, not {result}")
+    return result
+
+
+def diverged(where: str, lr: float) -> OverflowError:
+    """The error for an update that is not finite; `where` is " at ...", or nothing."""
+    return OverflowError(
+        f"training diverged{where}: the update is not finite. The network is as it was before it. "
+        f"Lower lr (it is {lr!r}), or scale the inputs and targets down"
+    )

@@ -1,0 +1,32 @@
+"""The boundary of both cores: what simple.py and _data.py may call, and with what.
+
+Every memoryview is one-dimensional and C-contiguous, of float64 ("d") where nothing else is said.
+"""
+
+from collections.abc import Callable
+
+def copy_numbers(values: list[object], start: int, out: memoryview[float], /) -> int: ...
+def find_not_finite(values: memoryview[float], /) -> int: ...
+def round_probabilities(probabilities: memoryview[float], out: memoryview[int], /) -> None: ...
+
+class SimpleRNNCore:
+    w_input_hidden: float
+    w_hidden_hidden: float
+    w_hidden_output: float
+    b_hidden: float
+    b_output: float
+    hidden_state: float
+    lr: float
+    def reset(self) -> None: ...
+    def step(self, x: float, /) -> float: ...
+    def learn(self, x: float, target: float, /) -> float: ...
+    def _train(
+        self,
+        inputs: memoryview[float],
+        targets: memoryview[float],
+        epochs: int,
+        losses: list[float],
+        report: Callable[[int, float], object] | None,
+        /,
+    ) -> None: ...
+    def _predict(self, inputs: memoryview[float], probabilities: memoryview[float], /) -> None: ...

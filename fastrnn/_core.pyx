@@ -1,0 +1,374 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: auto_pickle=False, autotestdict=False, freethreading_compatible=True
+# cython: embedsignature=True, embedsignature.format=clinic, binding=False
+"""The compiled core: fastrnn's loops, in C.
+
+Its twin is _fallback.py: the same names in the same order and, line for line, the same arithmetic, so that both give
+the same bits. _core.pyi is the boundary of both. The functions for one step come first, the loops over time after them.
+
+The loops run on C doubles without the GIL, and come back to Python every BLOCK steps so that Ctrl-C is heard. The bits
+depend on the compiler's flags too: see setup.py.
+"""
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear, PyErr_Occurred
+from cpython.ref cimport PyObject
+from libc.math cimport NAN, exp, isfinite
+from libc.stdint cimport int64_t
+
+from fastrnn._checks import diverged, number
+
+
+cdef extern from "Python.h":
+    # Python's own declarations, on borrowed pointers: counting references would double the cost of an element.
+    bint is_float "PyFloat_Check"(PyObject*) nogil
+    bint is_int "PyLong_Check"(PyObject*) nogil
+    double float_value "PyFloat_AS_DOUBLE"(PyObject*) nogil
+    double int_value "PyLong_AsDouble"(PyObject*)
+    PyObject* list_item "PyList_GET_ITEM"(PyObject*, Py_ssize_t) nogil
+
+
+cdef enum:
+    BLOCK = 1 << 20     # steps from one look at Ctrl-C to the next: some 0.05 s of training
+    EPOCHS = 1 << 16    # epochs likewise, where sequences are short: their losses wait in 512 kB
+
+
+# ---- what crosses the boundary: numbers and float64 buffers ----
+
+@cython.final
+@cython.internal
+cdef class Buffer:
+    """A buffer of 8-byte numbers, held for as long as this object lives."""
+    cdef Py_buffer view
+
+    def __cinit__(self, buffer, int flags=PyBUF_SIMPLE):
+        PyObject_GetBuffer(buffer, &self.view, flags)
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.view)
+
+    cdef Py_ssize_t length(self) noexcept:
+        return self.view.len // <Py_ssize_t> sizeof(double)
+
+    cdef int check_length(self, Py_ssize_t length) except -1:
+        if self.length() != length:
+            raise ValueError(f"a buffer of {length} numbers is needed, not of {self.length()}")
+        return 0
+
+
+cdef inline double finite(object value, str name) except? -1.0:
+    """`value` as a double, or an error that names it."""
+    cdef double result
+    if is_float(<PyObject*> value):
+        result = float_value(<PyObject*> value)
+        if isfinite(result):
+            return result
+    return number(value, name)
+
+
+def copy_numbers(list values not None, Py_ssize_t start, out, /):
+    """Copy finite floats and ints, from the position `start`, to the same positions of the float64 buffer `out`.
+
+    Returns the position of the first value that is something else and was not copied, or len(values).
+    """
+    cdef Buffer target = Buffer(out, PyBUF_WRITABLE)
+    cdef double* doubles = <double*> target.view.buf
+    cdef double value
+    cdef Py_ssize_t i, length
+    cdef PyObject* item
+    if start < 0:
+        raise IndexError("start is negative")
+    with cython.critical_section(values):       # nothing in here runs Python code that could change the list
+        length = len(values)
+        target.check_length(length)
+        for i in range(start, length):
+            item = list_item(<PyObject*> values, i)
+            if is_float(item):
+                value = float_value(item)
+            elif is_int(item):
+                value = int_value(item)
+                if value == -1.0 and PyErr_Occurred():      # too large for a double
+                    PyErr_Clear()
+                    return i
+            else:
+                return i
+            if not isfinite(value):
+                return i
+            doubles[i] = value
+    return length
+
+
+cdef bint all_finite(const double* values, Py_ssize_t length) noexcept nogil:
+    """0.0 times infinity or NaN is NaN. Four sums and no early way out let the compiler make vectors of them."""
+    cdef double a = 0.0, b = 0.0, c = 0.0, d = 0.0
+    cdef Py_ssize_t i
+    for i in range(0, length - 3, 4):
+        a += 0.0 * values[i]
+        b += 0.0 * values[i + 1]
+        c += 0.0 * values[i + 2]
+        d += 0.0 * values[i + 3]
+    for i in range(length - length % 4, length):
+        a += 0.0 * values[i]
+    return a + b + c + d == 0.0
+
+
+def find_not_finite(values, /):
+    """The position of the first NaN or infinity in a float64 buffer, or -1."""
+    cdef Buffer source = Buffer(values)
+    cdef const double* doubles = <const double*> source.view.buf
+    cdef Py_ssize_t start, i, block, length = source.length()
+    cdef bint good
+    for start in range(0, length, BLOCK):
+        block = min(BLOCK, length - start)
+        with nogil:
+            good = all_finite(doubles + start, block)
+        if not good:
+            for i in range(start, start + block):
+                if not isfinite(doubles[i]):
+                    return i
+        PyErr_CheckSignals()
+    return -1
+
+
+def round_probabilities(probabilities, out, /):
+    """Write 1 to the int64 buffer `out` where a probability is above one half, else 0: Python's round(p)."""
+    cdef Buffer source = Buffer(probabilities), target = Buffer(out, PyBUF_WRITABLE)
+    cdef const double* p = <const double*> source.view.buf
+    cdef int64_t* rounded = <int64_t*> target.view.buf
+    cdef Py_ssize_t i, length = source.length()
+    target.check_length(length)
+    with nogil:
+        for i in range(length):
+            rounded[i] = p[i] > 0.5
+
+
+# ---- SimpleRNN, one step ----
+
+cdef struct State:
+    double w_input_hidden
+    double w_hidden_hidden
+    double w_hidden_output
+    double b_hidden
+    double b_output
+    double hidden_state
+
+
+cdef inline double sigmoid(double a) noexcept nogil:
+    return 1.0 / (1.0 + exp(-a))
+
+
+cdef inline double predict_step(State* state, double x) noexcept nogil:
+    """Move the hidden state on by one step; returns the probability."""
+    state.hidden_state = sigmoid(state.w_input_hidden * x + state.w_hidden_hidden * state.hidden_state
+                                 + state.b_hidden)
+    return sigmoid(state.w_hidden_output * state.hidden_state + state.b_output)
+
+
+cdef inline double learn_step(State* state, double lr, double x, double target) noexcept nogil:
+    """One step of online gradient descent on half the squared error, truncated to one step back (Elman 1990).
+
+    Returns the probability before the update, or NaN where the update is not finite: then the state stays as it was.
+    """
+    cdef double hidden, probability, error, d_output, d_hidden
+    cdef State after
+    hidden = sigmoid(state.w_input_hidden * x + state.w_hidden_hidden * state.hidden_state + state.b_hidden)
+    probability = sigmoid(state.w_hidden_output * hidden + state.b_output)
+    error = probability - target
+    d_output = error * (probability * (1.0 - probability))
+    d_hidden = d_output * state.w_hidden_output * (hidden * (1.0 - hidden))
+    after.w_hidden_output = state.w_hidden_output - lr * d_output * hidden
+    after.b_output = state.b_output - lr * d_output
+    after.w_input_hidden = state.w_input_hidden - lr * d_hidden * x
+    after.w_hidden_hidden = state.w_hidden_hidden - lr * d_hidden * state.hidden_state
+    after.b_hidden = state.b_hidden - lr * d_hidden
+    after.hidden_state = hidden
+    # One sum instead of five tests: with any weight at infinity or NaN it is not finite.
+    if not isfinite(after.w_input_hidden + after.w_hidden_hidden + after.w_hidden_output
+                    + after.b_hidden + after.b_output):
+        return NAN
+    state[0] = after
+    return probability
+
+
+# ---- SimpleRNN, over time ----
+
+cdef Py_ssize_t train_steps(State* state, double lr, const double* inputs, const double* targets,
+                            Py_ssize_t start, Py_ssize_t stop, double* loss) noexcept nogil:
+    """Train on the steps from `start` to `stop` and add their squared errors to `loss`.
+
+    Returns `stop`, or the step whose update is not finite; state and loss are then as they were before it.
+    """
+    cdef State s = state[0]         # a local copy may live in registers
+    cdef double total = loss[0], probability, error
+    cdef Py_ssize_t step = start
+    while step < stop:
+        probability = learn_step(&s, lr, inputs[step], targets[step])
+        if probability != probability:
+            break
+        error = probability - targets[step]
+        total += error * error
+        step += 1
+    state[0] = s
+    loss[0] = total
+    return step
+
+
+cdef void predict_steps(State* state, const double* inputs, Py_ssize_t start, Py_ssize_t stop,
+                        double* probabilities) noexcept nogil:
+    """Write the probabilities of the steps from `start` to `stop`."""
+    cdef State s = state[0]
+    cdef Py_ssize_t step
+    for step in range(start, stop):
+        probabilities[step] = predict_step(&s, inputs[step])
+    state[0] = s
+
+
+cdef class SimpleRNNCore:
+    """The numbers of a SimpleRNN and all that is done to them. fastrnn.SimpleRNN is the class to use."""
+    cdef State state
+    cdef double learning_rate
+
+    @property
+    def w_input_hidden(self):
+        """Weight from the input to the hidden unit."""
+        return self.state.w_input_hidden
+
+    @w_input_hidden.setter
+    def w_input_hidden(self, value):
+        self.state.w_input_hidden = finite(value, "w_input_hidden")
+
+    @property
+    def w_hidden_hidden(self):
+        """Weight from the hidden unit to itself, one step later."""
+        return self.state.w_hidden_hidden
+
+    @w_hidden_hidden.setter
+    def w_hidden_hidden(self, value):
+        self.state.w_hidden_hidden = finite(value, "w_hidden_hidden")
+
+    @property
+    def w_hidden_output(self):
+        """Weight from the hidden unit to the output."""
+        return self.state.w_hidden_output
+
+    @w_hidden_output.setter
+    def w_hidden_output(self, value):
+        self.state.w_hidden_output = finite(value, "w_hidden_output")
+
+    @property
+    def b_hidden(self):
+        """Bias of the hidden unit."""
+        return self.state.b_hidden
+
+    @b_hidden.setter
+    def b_hidden(self, value):
+        self.state.b_hidden = finite(value, "b_hidden")
+
+    @property
+    def b_output(self):
+        """Bias of the output."""
+        return self.state.b_output
+
+    @b_output.setter
+    def b_output(self, value):
+        self.state.b_output = finite(value, "b_output")
+
+    @property
+    def hidden_state(self):
+        """The hidden unit's value after the last step; 0.0 when fresh."""
+        return self.state.hidden_state
+
+    @hidden_state.setter
+    def hidden_state(self, value):
+        self.state.hidden_state = finite(value, "hidden_state")
+
+    @property
+    def lr(self):
+        """Learning rate: finite and not negative."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value):
+        cdef double lr = finite(value, "lr")
+        if lr < 0.0:
+            raise ValueError(f"lr must not be negative, and it is {lr!r}")
+        self.learning_rate = lr
+
+    def reset(self):
+        """Start a new sequence: hidden_state goes back to 0.0. The weights stay."""
+        self.state.hidden_state = 0.0
+
+    def step(self, x, /):
+        """Take one input (a finite number) and return the probability that the next value is 1, a float.
+
+        hidden_state is carried on from call to call: from a fresh state, a loop of step() is predict_proba().
+        """
+        return predict_step(&self.state, finite(x, "x"))
+
+    def learn(self, x, target, /):
+        """Take one input and its target (finite numbers), and learn from them; return the probability before that.
+
+        hidden_state is carried on from call to call: from a fresh state, a loop of learn() over a sequence is one
+        epoch of train(), bit for bit. OverflowError where the update is not finite; then nothing has changed.
+        """
+        cdef double probability = learn_step(&self.state, self.learning_rate, finite(x, "x"), finite(target, "target"))
+        if probability != probability:
+            raise diverged("", self.learning_rate)
+        return probability
+
+    def _train(self, inputs, targets, Py_ssize_t epochs, list losses not None, report, /):
+        """Train on two float64 buffers of one length, and append each epoch's total loss to `losses`.
+
+        report(epoch, loss) is called after the epochs 0, 10, 20, ..., unless it is None. OverflowError where an update
+        is not finite; then, after Ctrl-C and after an error in report(), the state is the one after the last step.
+        """
+        cdef Buffer x = Buffer(inputs), y = Buffer(targets), scratch = Buffer(bytearray(8 * min(epochs, EPOCHS)))
+        cdef const double* x_values = <const double*> x.view.buf
+        cdef const double* y_values = <const double*> y.view.buf
+        cdef double* done_losses = <double*> scratch.view.buf
+        cdef State state = self.state
+        cdef double lr = self.learning_rate, loss = 0.0
+        cdef Py_ssize_t length = x.length(), epoch = 0, step = 0, stop = 0, first, until, left, i
+        y.check_length(length)
+        while epoch < epochs:
+            first = epoch
+            until = min(epochs, first + EPOCHS)
+            if report is not None:
+                until = min(until, (first + 9) // 10 * 10 + 1)
+            left = BLOCK
+            with nogil:
+                while epoch < until and left > 0:
+                    if step == 0:
+                        state.hidden_state = 0.0
+                        loss = 0.0
+                    stop = min(length, step + left)
+                    left -= stop - step
+                    step = train_steps(&state, lr, x_values, y_values, step, stop, &loss)
+                    if step < stop:
+                        break
+                    if step == length:
+                        done_losses[epoch - first] = loss
+                        epoch += 1
+                        step = stop = 0
+            self.state = state
+            for i in range(epoch - first):
+                losses.append(done_losses[i])
+            if step < stop:
+                raise diverged(f" at epoch {epoch}, step {step}", lr)
+            if report is not None and epoch > first and epoch % 10 == 1:
+                report(epoch - 1, loss)
+            PyErr_CheckSignals()
+
+    def _predict(self, inputs, probabilities, /):
+        """Write the probabilities for a float64 buffer, from a fresh state, to another. The network does not change."""
+        cdef Buffer x = Buffer(inputs), p = Buffer(probabilities, PyBUF_WRITABLE)
+        cdef const double* x_values = <const double*> x.view.buf
+        cdef double* p_values = <double*> p.view.buf
+        cdef State state = self.state
+        cdef Py_ssize_t length = x.length(), start
+        p.check_length(length)
+        state.hidden_state = 0.0
+        for start in range(0, length, BLOCK):
+            with nogil:
+                predict_steps(&state, x_values, start, min(length, start + BLOCK), p_values)
+            PyErr_CheckSignals()

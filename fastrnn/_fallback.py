@@ -1,0 +1,231 @@
+"""The pure-Python core: the definition of what fastrnn computes.
+
+Its twin is _core.pyx: the same names in the same order and, line for line, the same arithmetic, so that both give the
+same bits. _core.pyi is the boundary of both. The functions for one step come first, the loops over time after them.
+
+Every operation is one IEEE double operation, in the order written: no sum(), which compensates its rounding since
+Python 3.12, and no error ** 2, which can differ from error * error in the last bit. A state is an immutable tuple that
+one assignment replaces whole, so that Ctrl-C never finds half an update.
+"""
+
+from __future__ import annotations
+
+from math import exp, isfinite, nan
+
+from fastrnn._checks import diverged, number
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# ---- what crosses the boundary: numbers and float64 buffers ----
+
+
+def check_length(buffer: memoryview[float] | memoryview[int], length: int) -> None:
+    if len(buffer) != length:
+        raise ValueError(f"a buffer of {length} numbers is needed, not of {len(buffer)}")
+
+
+def finite(value: object, name: str) -> float:
+    """`value` as a float, or an error that names it."""
+    if isinstance(value, float):
+        result = float(value)
+        if isfinite(result):
+            return result
+    return number(value, name)
+
+
+def copy_numbers(values: list[object], start: int, out: memoryview[float], /) -> int:
+    """Copy finite floats and ints, from the position `start`, to the same positions of the float64 buffer `out`.
+
+    Returns the position of the first value that is something else and was not copied, or len(values).
+    """
+    check_length(out, len(values))
+    for i in range(start, len(values)):
+        value = values[i]
+        if not isinstance(value, (float, int)):
+            return i
+        try:
+            value = float(value)
+        except OverflowError:  # too large for a double
+            return i
+        if not isfinite(value):
+            return i
+        out[i] = value
+    return len(values)
+
+
+def find_not_finite(values: memoryview[float], /) -> int:
+    """The position of the first NaN or infinity in a float64 buffer, or -1."""
+    for i, value in enumerate(values):
+        if not isfinite(value):
+            return i
+    return -1
+
+
+def round_probabilities(probabilities: memoryview[float], out: memoryview[int], /) -> None:
+    """Write 1 to the int64 buffer `out` where a probability is above one half, else 0: Python's round(p)."""
+    check_length(out, len(probabilities))
+    for i, p in enumerate(probabilities):
+        out[i] = p > 0.5
+
+
+# ---- SimpleRNN, one step ----
+
+# w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output, hidden_state
+State = tuple[float, float, float, float, float, float]
+
+
+def sigmoid(a: float) -> float:
+    try:
+        return 1.0 / (1.0 + exp(-a))
+    except OverflowError:  # C's exp gives infinity there
+        return 0.0
+
+
+def predict_step(state: State, x: float) -> tuple[float, State]:
+    """Move the hidden state on by one step; returns the probability and the new state."""
+    w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output, hidden_state = state
+    hidden_state = sigmoid(w_input_hidden * x + w_hidden_hidden * hidden_state + b_hidden)
+    probability = sigmoid(w_hidden_output * hidden_state + b_output)
+    return probability, (w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output, hidden_state)
+
+
+def learn_step(state: State, lr: float, x: float, target: float) -> tuple[float, State]:
+    """One step of online gradient descent on half the squared error, truncated to one step back (Elman 1990).
+
+    Returns the probability before the update and the new state, or NaN where the update is not finite: then the state
+    is as it was.
+    """
+    w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output, hidden_state = state
+    hidden = sigmoid(w_input_hidden * x + w_hidden_hidden * hidden_state + b_hidden)
+    probability = sigmoid(w_hidden_output * hidden + b_output)
+    error = probability - target
+    d_output = error * (probability * (1.0 - probability))
+    d_hidden = d_output * w_hidden_output * (hidden * (1.0 - hidden))
+    w_hidden_output = w_hidden_output - lr * d_output * hidden
+    b_output = b_output - lr * d_output
+    w_input_hidden = w_input_hidden - lr * d_hidden * x
+    w_hidden_hidden = w_hidden_hidden - lr * d_hidden * hidden_state
+    b_hidden = b_hidden - lr * d_hidden
+    # One sum instead of five tests: with any weight at infinity or NaN it is not finite.
+    if not isfinite(w_input_hidden + w_hidden_hidden + w_hidden_output + b_hidden + b_output):
+        return nan, state
+    return probability, (w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output, hidden)
+
+
+# ---- SimpleRNN, over time ----
+
+
+def train_steps(network: SimpleRNNCore, inputs: memoryview[float], targets: memoryview[float], epoch: int) -> float:
+    """Train on every step of one epoch; returns the sum of their squared errors."""
+    lr, loss = network._lr, 0.0
+    for step, (x, target) in enumerate(zip(inputs, targets, strict=True)):
+        probability, network._state = learn_step(network._state, lr, x, target)
+        if probability != probability:
+            raise diverged(f" at epoch {epoch}, step {step}", lr)
+        error = probability - target
+        loss += error * error
+    return loss
+
+
+def predict_steps(state: State, inputs: memoryview[float], probabilities: memoryview[float]) -> None:
+    """Write the probability of every step."""
+    for step, x in enumerate(inputs):
+        probabilities[step], state = predict_step(state, x)
+
+
+def _part_of_state(index: int, name: str, doc: str) -> property:
+    def get(network: SimpleRNNCore) -> float:
+        return network._state[index]
+
+    def set_(network: SimpleRNNCore, value: object) -> None:
+        values = list(network._state)
+        values[index] = finite(value, name)
+        network._state = tuple(values)  # type: ignore[assignment]
+
+    return property(get, set_, doc=doc)
+
+
+class SimpleRNNCore:
+    """The numbers of a SimpleRNN and all that is done to them. fastrnn.SimpleRNN is the class to use."""
+
+    __slots__ = ("_lr", "_state")
+
+    _state: State
+    _lr: float
+
+    def __new__(cls, *_args: object, **_keywords: object) -> SimpleRNNCore:
+        network = super().__new__(cls)
+        network._state = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        network._lr = 0.0
+        return network
+
+    w_input_hidden = _part_of_state(0, "w_input_hidden", "Weight from the input to the hidden unit.")
+    w_hidden_hidden = _part_of_state(1, "w_hidden_hidden", "Weight from the hidden unit to itself, one step later.")
+    w_hidden_output = _part_of_state(2, "w_hidden_output", "Weight from the hidden unit to the output.")
+    b_hidden = _part_of_state(3, "b_hidden", "Bias of the hidden unit.")
+    b_output = _part_of_state(4, "b_output", "Bias of the output.")
+    hidden_state = _part_of_state(5, "hidden_state", "The hidden unit's value after the last step; 0.0 when fresh.")
+
+    @property
+    def lr(self) -> float:
+        """Learning rate: finite and not negative."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: object) -> None:
+        lr = finite(value, "lr")
+        if lr < 0.0:
+            raise ValueError(f"lr must not be negative, and it is {lr!r}")
+        self._lr = lr
+
+    def reset(self) -> None:
+        """Start a new sequence: hidden_state goes back to 0.0. The weights stay."""
+        self.hidden_state = 0.0
+
+    def step(self, x: object, /) -> float:
+        """Take one input (a finite number) and return the probability that the next value is 1, a float.
+
+        hidden_state is carried on from call to call: from a fresh state, a loop of step() is predict_proba().
+        """
+        probability, self._state = predict_step(self._state, finite(x, "x"))
+        return probability
+
+    def learn(self, x: object, target: object, /) -> float:
+        """Take one input and its target (finite numbers), and learn from them; return the probability before that.
+
+        hidden_state is carried on from call to call: from a fresh state, a loop of learn() over a sequence is one
+        epoch of train(), bit for bit. OverflowError where the update is not finite; then nothing has changed.
+        """
+        probability, self._state = learn_step(self._state, self._lr, finite(x, "x"), finite(target, "target"))
+        if probability != probability:
+            raise diverged("", self._lr)
+        return probability
+
+    def _train(
+        self,
+        inputs: memoryview[float],
+        targets: memoryview[float],
+        epochs: int,
+        losses: list[float],
+        report: Callable[[int, float], object] | None,
+        /,
+    ) -> None:
+        """Train on two float64 buffers of one length, and append each epoch's total loss to `losses`.
+
+        report(epoch, loss) is called after the epochs 0, 10, 20, ..., unless it is None. OverflowError where an update
+        is not finite; then, after Ctrl-C and after an error in report(), the state is the one after the last step.
+        """
+        check_length(targets, len(inputs))
+        for epoch in range(epochs):
+            self.hidden_state = 0.0
+            loss = train_steps(self, inputs, targets, epoch)
+            losses.append(loss)
+            if report is not None and epoch % 10 == 0:
+                report(epoch, loss)
+
+    def _predict(self, inputs: memoryview[float], probabilities: memoryview[float], /) -> None:
+        """Write the probabilities for a float64 buffer, from a fresh state, to another. The network does not change."""
+        check_length(probabilities, len(inputs))
+        predict_steps((*self._state[:5], 0.0), inputs, probabilities)

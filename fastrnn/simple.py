@@ -1,0 +1,145 @@
+"""SimpleRNN: the network of the teaching notebook, one recurrent unit with five scalar weights, learned online."""
+
+from __future__ import annotations
+
+from fastrnn import _data
+from fastrnn._backend import core
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    from typing import Any
+
+WEIGHTS = ("w_input_hidden", "w_hidden_hidden", "w_hidden_output", "b_hidden", "b_output")
+VALUES = (*WEIGHTS, "hidden_state", "lr", "epochs")  # what a network is; `losses` is what happened to it
+
+
+class SimpleRNN(core.SimpleRNNCore):
+    """A recurrent network of one unit that predicts the next value of a 0/1 sequence (Elman 1990).
+
+    For input x and hidden state h, with s(a) = 1 / (1 + exp(-a)):
+
+        h = s(w_input_hidden * x + w_hidden_hidden * h + b_hidden)
+        probability = s(w_hidden_output * h + b_output)
+
+    Parameters
+    ----------
+    lr : learning rate, finite and not negative.
+    epochs : passes of train() over its data, an integer, not negative.
+    seed : what random.Random takes. The five weights are drawn from it, each uniform on [-1, 1], in the order of the
+        attributes below. With None they are drawn from the module `random` itself, as the notebook's are.
+
+    Attributes
+    ----------
+    w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output : the weights, floats, readable and writable.
+    hidden_state : float, the hidden unit after the last step of step(), learn() or train(); 0.0 when fresh.
+    lr, epochs : as above, readable and writable.
+    losses : list of floats, the total loss (sum of squared errors) of every epoch that train() has completed.
+
+    Inputs and targets are one number a step: lists, tuples, ranges and other iterables, array.array, memoryviews, NumPy
+    arrays, pandas Series, torch tensors. Contiguous float64 data is read where it lies, all else is copied once. Bad
+    values raise TypeError or ValueError before anything changes.
+
+    Two networks are equal when their weights, hidden_state, lr and epochs are. Networks can be copied and pickled.
+
+    Threads: train() and the predictions leave the GIL to others, so networks in several threads run side by side. Calls
+    on one and the same network from several threads are safe for memory, but of two trainings at a time the numbers of
+    one are lost; give each thread a network of its own, or use a lock.
+    """
+
+    losses: list[float]
+
+    def __init__(self, lr: float = 0.1, epochs: int = 100, *, seed: int | float | str | bytes | None = None) -> None:
+        import random  # here: it costs more than the rest of fastrnn
+
+        self.lr = lr
+        self.epochs = epochs
+        self.losses = []
+        source = random if seed is None else random.Random(seed)
+        for name in WEIGHTS:
+            setattr(self, name, source.uniform(-1, 1))
+
+    @property
+    def epochs(self) -> int:
+        """Passes of train() over its data: an integer, not negative."""
+        return self.__dict__["epochs"]  # type: ignore[no-any-return]
+
+    @epochs.setter
+    def epochs(self, value: int) -> None:
+        self.__dict__["epochs"] = _data.count(value, "epochs")
+
+    def train(self, inputs: Any, targets: Any, *, verbose: bool = True) -> None:
+        """Learn to predict targets[t], the value that follows, from inputs up to t: `epochs` passes, online.
+
+        Every step is followed by its update: gradient descent on half the squared error, truncated to one step back
+        (Elman 1990). Every epoch starts from a fresh hidden state, and adds its total loss to `losses`. Afterwards
+        hidden_state is where the sequence ended, so that step() can go on from there.
+
+        Parameters
+        ----------
+        inputs, targets : T numbers each, T > 0.
+        verbose : print the loss at epochs 0, 10, 20, ...
+
+        Raises
+        ------
+        TypeError, ValueError : bad inputs or targets; nothing has changed.
+        OverflowError : an update was not finite; the network is as it was before that update.
+        KeyboardInterrupt : Ctrl-C; the network is as it was after the last complete step, and training can go on.
+        """
+        x = _data.take(inputs, "inputs")
+        y = _data.take(targets, "targets")
+        if len(x) != len(y):
+            raise ValueError(f"inputs and targets must be of one length, not {len(x)} and {len(y)}")
+        if not len(x):
+            raise ValueError("inputs and targets are empty: there is nothing to learn from")
+        self._train(x, y, self.epochs, self.losses, print_loss if verbose else None)
+
+    def predict_proba(self, inputs: Any) -> Any:
+        """The probability that the next value is 1, after each input, from a fresh hidden state.
+
+        T numbers in, T floats in (0, 1) out, in the kind of `inputs`: a list for a list, an array for an array. Nothing
+        in the network changes.
+        """
+        return _data.give(self._probabilities(inputs), inputs)
+
+    def predict(self, inputs: Any) -> Any:
+        """The next value, 0 or 1, after each input, from a fresh hidden state: predict_proba() rounded.
+
+        T numbers in, T integers out, in the kind of `inputs`. Nothing in the network changes.
+        """
+        probabilities = self._probabilities(inputs)
+        classes = _data.result_for(inputs, "q", len(probabilities))
+        core.round_probabilities(probabilities, classes)
+        return _data.give(classes, inputs)
+
+    def _probabilities(self, inputs: Any) -> memoryview[float]:
+        x = _data.take(inputs, "inputs")
+        probabilities = _data.result_for(inputs, "d", len(x))
+        self._predict(x, probabilities)
+        return probabilities
+
+    def __repr__(self) -> str:
+        values = (f"{name}={getattr(self, name):.6g}" for name in ("lr", "epochs", *WEIGHTS, "hidden_state"))
+        return f"{type(self).__name__}({', '.join(values)})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SimpleRNN):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in VALUES)
+
+    __hash__ = None  # type: ignore[assignment]  # it is mutable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For copy and pickle: public names alone, so that a pickle does not depend on the core."""
+        import copyreg
+
+        state = {name: getattr(self, name) for name in VALUES} | vars(self) | {"losses": [*self.losses]}
+        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+def print_loss(epoch: int, loss: float) -> None:
+    """The notebook's line, as soon as it is known."""
+    print(f"Epoch {epoch}: Loss = {loss:.4f}", flush=True)
