@@ -17,7 +17,7 @@ def number(value: object, name: str) -> float:
         or (isinstance(value, Complex) and not isinstance(value, Real))
         or getattr(value, "ndim", 0) != 0
     ):
-        raise TypeError(f"{name} must be a real number, not {'None' if value is None else kind.__name__}")
+        raise TypeError(f"{name} must be a real number, not {type_name(value)}")
     try:
         result = float(value)  # type: ignore[arg-type]
     except OverflowError:
@@ -25,6 +25,11 @@ def number(value: object, name: str) -> float:
     if not isfinite(result):
         raise ValueError(f"{name} must be finite, not {result}")
     return result
+
+
+def type_name(value: object) -> str:
+    """What an error calls the type of `value`."""
+    return "None" if value is None else type(value).__name__
 
 
 def diverged(where: str, lr: float) -> OverflowError:

@@ -327,7 +327,7 @@ cdef class SimpleRNNCore:
         cdef const double* y_values = <const double*> y.view.buf
         cdef double* done_losses = <double*> scratch.view.buf
         cdef State state = self.state
-        cdef double lr = self.learning_rate, loss = 0.0
+        cdef double lr = self.learning_rate, loss = 0.0, hidden_state = state.hidden_state
         cdef Py_ssize_t length = x.length(), epoch = 0, step = 0, stop = 0, first, until, left, i
         y.check_length(length)
         while epoch < epochs:
@@ -339,6 +339,7 @@ cdef class SimpleRNNCore:
             with nogil:
                 while epoch < until and left > 0:
                     if step == 0:
+                        hidden_state = state.hidden_state
                         state.hidden_state = 0.0
                         loss = 0.0
                     stop = min(length, step + left)
@@ -350,6 +351,8 @@ cdef class SimpleRNNCore:
                         done_losses[epoch - first] = loss
                         epoch += 1
                         step = stop = 0
+            if step < stop and step == 0:       # not even the first step of an epoch is complete
+                state.hidden_state = hidden_state
             self.state = state
             for i in range(epoch - first):
                 losses.append(done_losses[i])

@@ -18,7 +18,7 @@ import sys
 from itertools import islice
 
 from fastrnn._backend import core
-from fastrnn._checks import number
+from fastrnn._checks import number, type_name
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def give(result: memoryview[Any], like: Any) -> Any:
     if "torch" in libraries:
         torch = sys.modules["torch"]
         dtype = torch.float64 if result.format == "d" else torch.int64
-        return torch.asarray(result, dtype=dtype).to(like.device)
+        values = result if len(result) else []  # torch takes no empty buffer
+        return torch.asarray(values, dtype=dtype).to(like.device)
     if "pandas" in libraries:
         return sys.modules["pandas"].Series(sys.modules["numpy"].asarray(result), index=like.index)
     if hasattr(like, "__array__"):
@@ -95,9 +96,11 @@ def count(value: Any, name: str) -> int:
     try:
         result: int = value.__index__()
     except AttributeError:
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
+        raise TypeError(f"{name} must be an integer, not {type_name(value)}") from None
     if result < 0:
         raise ValueError(f"{name} must not be negative, and it is {result}")
+    if result > sys.maxsize:
+        raise ValueError(f"{name} is too large: {result}")
     return result
 
 
@@ -128,8 +131,7 @@ def _copy(values: Any, name: str) -> memoryview[float]:
     try:
         iterator = iter(values)
     except TypeError:
-        what = "None" if values is None else type(values).__name__
-        raise TypeError(f"{name} must be a sequence of numbers, not {what}") from None
+        raise TypeError(f"{name} must be a sequence of numbers, not {type_name(values)}") from None
     collected = bytearray()
     while chunk := list(islice(iterator, CHUNK)):
         numbers = zeros("d", len(chunk))
@@ -143,6 +145,8 @@ def _copy_list(values: list[Any], out: memoryview[float], name: str, offset: int
     position = 0
     while (position := core.copy_numbers(values, position, out)) < len(out):
         out[position] = _element(values[position], f"{name}[{offset + position}]", name)
+        if len(values) != len(out):  # such an element runs Python code, which can do anything
+            raise RuntimeError(f"{name} changed while it was read")
         position += 1
 
 

@@ -118,12 +118,17 @@ def learn_step(state: State, lr: float, x: float, target: float) -> tuple[float,
 
 
 def train_steps(network: SimpleRNNCore, inputs: memoryview[float], targets: memoryview[float], epoch: int) -> float:
-    """Train on every step of one epoch; returns the sum of their squared errors."""
+    """Train on every step of one epoch; returns the sum of their squared errors.
+
+    The network takes over a state once its step is complete, in one assignment.
+    """
     lr, loss = network._lr, 0.0
+    state: State = (*network._state[:5], 0.0)
     for step, (x, target) in enumerate(zip(inputs, targets, strict=True)):
-        probability, network._state = learn_step(network._state, lr, x, target)
+        probability, state = learn_step(state, lr, x, target)
         if probability != probability:
             raise diverged(f" at epoch {epoch}, step {step}", lr)
+        network._state = state
         error = probability - target
         loss += error * error
     return loss
@@ -219,7 +224,6 @@ class SimpleRNNCore:
         """
         check_length(targets, len(inputs))
         for epoch in range(epochs):
-            self.hidden_state = 0.0
             loss = train_steps(self, inputs, targets, epoch)
             losses.append(loss)
             if report is not None and epoch % 10 == 0:

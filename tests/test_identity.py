@@ -1,0 +1,194 @@
+"""The same bits on every core, and those of notebook.md's arithmetic. Everything is compared as bytes."""
+
+import itertools
+import struct
+from math import exp, isfinite
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+WEIGHTS = ("w_input_hidden", "w_hidden_hidden", "w_hidden_output", "b_hidden", "b_output")
+
+anything = st.floats(allow_nan=False, allow_infinity=False)  # to 1.8e308, subnormals and -0.0 too
+usual = st.floats(-3.0, 3.0) | st.sampled_from([0.0, 1.0])
+weights = st.tuples(*[usual | anything] * 5)
+rates = st.floats(0.0, 10.0) | st.floats(min_value=0.0, allow_infinity=False)
+pairs = st.tuples(usual | anything, usual | anything)
+steps = st.integers(1, 300).flatmap(lambda length: st.lists(pairs, min_size=length, max_size=length))
+
+
+def packed(*numbers):
+    return struct.pack(f"{len(numbers)}d", *numbers)
+
+
+def bits(network):
+    """The numbers of a network, as bytes."""
+    return packed(*(getattr(network, name) for name in (*WEIGHTS, "hidden_state", "lr")), *network.losses)
+
+
+def network_with(package, values, lr, epochs=1):
+    network = package.SimpleRNN(lr, epochs, seed=0)
+    for name, value in zip(WEIGHTS, values, strict=True):
+        setattr(network, name, value)
+    return network
+
+
+# ---- notebook.md, transcribed: nothing of fastrnn in it ----
+
+
+def sigma(a):
+    try:
+        return 1 / (1 + exp(-a))
+    except OverflowError:
+        return 0.0
+
+
+class Transcription:
+    """The steps of the specification, in its numbering."""
+
+    def __init__(self, values, lr, epochs=1):
+        self.w_input_hidden, self.w_hidden_hidden, self.w_hidden_output, self.b_hidden, self.b_output = values
+        self.hidden_state = 0.0
+        self.lr = lr
+        self.epochs = epochs
+        self.losses = []
+
+    def learn(self, x, y):
+        h = self.hidden_state
+        a = ((self.w_input_hidden * x) + (self.w_hidden_hidden * h)) + self.b_hidden  # 1
+        h_new = sigma(a)
+        o = (self.w_hidden_output * h_new) + self.b_output  # 2
+        p = sigma(o)
+        error = p - y  # 3
+        d_output = error * (p * (1 - p))  # 4
+        d_hidden = (d_output * self.w_hidden_output) * (h_new * (1 - h_new))  # 5
+        after = (
+            self.w_input_hidden - (self.lr * d_hidden) * x,  # 7
+            self.w_hidden_hidden - (self.lr * d_hidden) * h,
+            self.w_hidden_output - (self.lr * d_output) * h_new,  # 6
+            self.b_hidden - self.lr * d_hidden,
+            self.b_output - self.lr * d_output,
+        )
+        # What the notebook leaves open: fastrnn refuses an update whose weights no longer have a finite sum.
+        if not isfinite((((after[0] + after[1]) + after[2]) + after[3]) + after[4]):
+            raise OverflowError
+        self.w_input_hidden, self.w_hidden_hidden, self.w_hidden_output, self.b_hidden, self.b_output = after
+        self.hidden_state = h_new  # 8
+        return p
+
+    def train(self, inputs, targets):
+        for _ in range(self.epochs):
+            self.hidden_state = 0.0
+            loss = 0.0
+            for x, y in zip(inputs, targets, strict=True):
+                error = self.learn(x, y) - y
+                loss += error * error
+            self.losses.append(loss)
+
+    def step(self, x):
+        a = ((self.w_input_hidden * x) + (self.w_hidden_hidden * self.hidden_state)) + self.b_hidden
+        self.hidden_state = sigma(a)
+        return sigma((self.w_hidden_output * self.hidden_state) + self.b_output)
+
+
+def outcome(action, network):
+    """What an action leaves behind: its result or that it diverged, the network's numbers, and the message."""
+    result, message = "diverged", ""
+    try:
+        result = action(network)
+    except OverflowError as error:
+        message = str(error)
+    return result, bits(network), message
+
+
+class TestTwins:
+    @given(values=weights, lr=rates, data=steps, epochs=st.integers(0, 12))
+    @example(values=(1.7e308, 1.7e308, 1.0, 0.0, 0.0), lr=0.1, data=[(1e308, 1.0)], epochs=1)
+    @example(values=(1.0, 1.0, 1.0, 1.0, 1.0), lr=1e308, data=[(1.0, 0.0), (5e-324, 1e308)], epochs=2)
+    def test_train(self, both, values, lr, data, epochs):
+        inputs, targets = [x for x, _ in data], [y for _, y in data]
+
+        def train(network):
+            if isinstance(network, Transcription):
+                network.train(inputs, targets)
+            else:
+                network.train(inputs, targets, verbose=False)
+
+        compiled, twin = (outcome(train, network_with(package, values, lr, epochs)) for package in both)
+        assert compiled == twin
+        assert compiled[:2] == outcome(train, Transcription(values, lr, epochs))[:2]
+
+    @given(values=weights, data=steps)
+    def test_predict(self, both, values, data):
+        inputs = [x for x, _ in data]
+        transcription = Transcription(values, 0.1)
+        expected = [transcription.step(x) for x in inputs]
+        for package in both:
+            network = network_with(package, values, 0.1)
+            before = bits(network)
+            assert packed(*network.predict_proba(inputs)) == packed(*expected)
+            assert network.predict(inputs) == [round(p) for p in expected]
+            assert bits(network) == before
+            assert packed(*(network.step(x) for x in inputs)) == packed(*expected)
+            assert bits(network)[40:48] == packed(transcription.hidden_state)
+
+    @given(values=weights, lr=rates, data=steps)
+    def test_learn(self, both, values, lr, data):
+        def learn(network):
+            return packed(*(network.learn(x, y) for x, y in data))
+
+        compiled, twin = (outcome(learn, network_with(package, values, lr)) for package in both)
+        assert compiled == twin
+        assert compiled[:2] == outcome(learn, Transcription(values, lr))[:2]
+
+    def test_long(self, both):
+        """Past the blocks in which the compiled core looks at Ctrl-C, twice over."""
+        length = (1 << 20) + 5
+        inputs = bytearray(8 * length)
+        view = memoryview(inputs).cast("d")
+        for i in range(0, length, 3):
+            view[i] = 1.0
+        compiled = both[0].SimpleRNN(epochs=2, seed=1)
+        compiled.train(view[:-1], view[1:], verbose=False)
+        loop = both[0].SimpleRNN(seed=1)
+        for _ in range(2):
+            loop.reset()
+            loss = 0.0
+            for x, y in itertools.pairwise(view):
+                error = loop.learn(x, y) - y
+                loss += error * error
+            loop.losses.append(loss)
+        assert bits(compiled) == bits(loop)
+        probabilities = compiled.predict_proba(view)
+        compiled.reset()
+        assert bytes(probabilities) == packed(*(compiled.step(x) for x in view))
+
+
+def test_seed(fastrnn):
+    import random
+
+    source = random.Random(7)
+    network = fastrnn.SimpleRNN(seed=7)
+    assert [getattr(network, name) for name in WEIGHTS] == [source.uniform(-1, 1) for _ in WEIGHTS]
+    random.seed(7)
+    assert fastrnn.SimpleRNN() == network
+
+
+def test_resumed_is_one_go(fastrnn):
+    inputs, targets = [0, 1, 1] * 10, [1, 1, 0] * 10
+    whole, parts = fastrnn.SimpleRNN(epochs=30, seed=3), fastrnn.SimpleRNN(epochs=10, seed=3)
+    whole.train(inputs, targets, verbose=False)
+    for _ in range(3):
+        parts.train(inputs, targets, verbose=False)
+    assert bits(parts) == bits(whole)
+
+
+@pytest.mark.parametrize("epochs", [65535, 65536, 65537, 131073])
+def test_many_epochs(both, epochs):
+    """Past the number of epochs whose losses the compiled core keeps at a time."""
+    compiled, twin = (package.SimpleRNN(epochs=epochs, seed=5) for package in both)
+    compiled.train([1.0], [0.5], verbose=False)
+    twin.train([1.0], [0.5], verbose=False)
+    assert len(compiled.losses) == epochs
+    assert bits(compiled) == bits(twin)

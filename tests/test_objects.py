@@ -1,0 +1,136 @@
+"""A network as a Python object: attributes, repr, equality, copies and pickles, which do not depend on the core."""
+
+import copy
+import pickle
+import random
+
+import pytest
+
+WEIGHTS = ("w_input_hidden", "w_hidden_hidden", "w_hidden_output", "b_hidden", "b_output")
+VALUES = (*WEIGHTS, "hidden_state", "lr", "epochs")
+
+
+@pytest.fixture
+def network(fastrnn):
+    network = fastrnn.SimpleRNN(lr=0.3, epochs=4, seed=8)
+    network.train([0, 1, 1], [1, 1, 0], verbose=False)
+    return network
+
+
+def test_defaults(fastrnn):
+    network = fastrnn.SimpleRNN()
+    assert (network.lr, network.epochs, network.hidden_state, network.losses) == (0.1, 100, 0.0, [])
+
+
+def test_constructor_does_not_touch_the_random_module_with_a_seed(fastrnn):
+    random.seed(1)
+    expected = random.random()
+    random.seed(1)
+    fastrnn.SimpleRNN(seed=5)
+    assert random.random() == expected
+
+
+@pytest.mark.parametrize("name", VALUES[:-1])
+def test_attributes(network, name):
+    for value in (0.25, -0.0 if name == "lr" else -2.5, 3, True):
+        if name == "lr" and value < 0:
+            continue
+        setattr(network, name, value)
+        assert getattr(network, name) == value
+        assert type(getattr(network, name)) is float
+
+
+def test_epochs(network):
+    network.epochs = True
+    assert network.epochs == 1
+    network.epochs = 7
+    assert network.epochs == 7
+
+
+def test_weights_written_are_weights_used(fastrnn, network):
+    other = fastrnn.SimpleRNN(seed=99)
+    for name in WEIGHTS:
+        setattr(other, name, getattr(network, name))
+    assert other.predict_proba([0, 1, 0]) == network.predict_proba([0, 1, 0])
+
+
+def test_repr(fastrnn):
+    network = fastrnn.SimpleRNN(lr=0.5, epochs=3, seed=0)
+    for name in WEIGHTS:
+        setattr(network, name, 1 / 3)
+    assert repr(network) == (
+        "SimpleRNN(lr=0.5, epochs=3, w_input_hidden=0.333333, w_hidden_hidden=0.333333, w_hidden_output=0.333333, "
+        "b_hidden=0.333333, b_output=0.333333, hidden_state=0)"
+    )
+
+
+def test_equality_is_by_value(network):
+    other = copy.copy(network)
+    assert other == network
+    assert other is not network
+    for name in VALUES:
+        other = copy.copy(network)
+        setattr(other, name, getattr(network, name) + 1)
+        assert other != network
+    assert network != 1
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(network)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_copies_are_independent(network, duplicate):
+    other = duplicate(network)
+    assert other == network
+    assert other.losses == network.losses
+    other.train([0, 1], [1, 0], verbose=False)
+    assert other != network
+    assert len(network.losses) == 4
+
+
+def test_copies_keep_what_users_add(network):
+    network.subject = "a"
+    assert copy.deepcopy(network).subject == "a"
+
+
+def test_a_copy_does_not_draw_random_numbers(network):
+    random.seed(3)
+    expected = random.random()
+    random.seed(3)
+    copy.deepcopy(network)
+    assert random.random() == expected
+
+
+def test_subclasses(fastrnn):
+    class Named(fastrnn.SimpleRNN):
+        def __init__(self, name, **options):
+            super().__init__(**options)
+            self.name = name
+
+    network = Named("x", lr=0.2, seed=1)
+    duplicate = copy.deepcopy(network)
+    assert type(duplicate) is Named
+    assert duplicate.name == "x"
+    assert duplicate == network
+    assert repr(network).startswith("Named(lr=0.2,")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_do_not_depend_on_the_core(both, protocol, monkeypatch):
+    """Written on each core, read on each core; and the bytes are the same."""
+    pickles = {}
+    for package in both:
+        monkeypatch.setitem(__import__("sys").modules, "fastrnn", package)
+        monkeypatch.setitem(__import__("sys").modules, "fastrnn.simple", package.simple)
+        network = package.SimpleRNN(lr=0.3, epochs=4, seed=8)
+        network.train([0, 1, 1], [1, 1, 0], verbose=False)
+        pickles[package.backend] = pickle.dumps(network, protocol)
+    assert pickles["base"] == pickles["python"]
+    for package in both:
+        monkeypatch.setitem(__import__("sys").modules, "fastrnn", package)
+        monkeypatch.setitem(__import__("sys").modules, "fastrnn.simple", package.simple)
+        network = pickle.loads(pickles["base"])
+        assert type(network) is package.SimpleRNN
+        expected = package.SimpleRNN(lr=0.3, epochs=4, seed=8)
+        expected.train([0, 1, 1], [1, 1, 0], verbose=False)
+        assert network == expected
+        assert network.losses == expected.losses
