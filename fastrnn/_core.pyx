@@ -20,8 +20,9 @@ from fastrnn._checks import diverged, number
 
 
 cdef extern from "Python.h":
-    # Python's own declarations, on borrowed pointers: counting references would double the cost of an element.
+    # Python's own functions on borrowed pointers: counting references would double the cost of an element.
     bint is_float "PyFloat_Check"(PyObject*) nogil
+    bint is_exact_float "PyFloat_CheckExact"(PyObject*) nogil
     bint is_int "PyLong_Check"(PyObject*) nogil
     double float_value "PyFloat_AS_DOUBLE"(PyObject*) nogil
     double int_value "PyLong_AsDouble"(PyObject*)
@@ -56,14 +57,26 @@ cdef class Buffer:
         return 0
 
 
+cdef inline double plain(PyObject* value) noexcept:
+    """A float or an int as a double; NaN for anything else, and for an int too large."""
+    cdef double result
+    if is_exact_float(value):
+        return float_value(value)
+    if is_int(value):
+        result = int_value(value)
+        if result == -1.0 and PyErr_Occurred():
+            PyErr_Clear()
+            return NAN
+        return result
+    if is_float(value):         # last: to tell a subclass of float takes longer than all the rest
+        return float_value(value)
+    return NAN
+
+
 cdef inline double finite(object value, str name) except? -1.0:
     """`value` as a double, or an error that names it."""
-    cdef double result
-    if is_float(<PyObject*> value):
-        result = float_value(<PyObject*> value)
-        if isfinite(result):
-            return result
-    return number(value, name)
+    cdef double result = plain(<PyObject*> value)
+    return result if isfinite(result) else number(value, name)
 
 
 def copy_numbers(list values not None, Py_ssize_t start, out, /):
@@ -75,23 +88,13 @@ def copy_numbers(list values not None, Py_ssize_t start, out, /):
     cdef double* doubles = <double*> target.view.buf
     cdef double value
     cdef Py_ssize_t i, length
-    cdef PyObject* item
     if start < 0:
         raise IndexError("start is negative")
     with cython.critical_section(values):       # nothing in here runs Python code that could change the list
         length = len(values)
         target.check_length(length)
         for i in range(start, length):
-            item = list_item(<PyObject*> values, i)
-            if is_float(item):
-                value = float_value(item)
-            elif is_int(item):
-                value = int_value(item)
-                if value == -1.0 and PyErr_Occurred():      # too large for a double
-                    PyErr_Clear()
-                    return i
-            else:
-                return i
+            value = plain(list_item(<PyObject*> values, i))
             if not isfinite(value):
                 return i
             doubles[i] = value

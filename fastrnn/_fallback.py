@@ -26,13 +26,20 @@ def check_length(buffer: memoryview[float] | memoryview[int], length: int) -> No
         raise ValueError(f"a buffer of {length} numbers is needed, not of {len(buffer)}")
 
 
+def plain(value: object) -> float:
+    """A float or an int as a float; NaN for anything else, and for an int too large."""
+    if not isinstance(value, (float, int)):
+        return nan
+    try:
+        return float(value)
+    except OverflowError:
+        return nan
+
+
 def finite(value: object, name: str) -> float:
     """`value` as a float, or an error that names it."""
-    if isinstance(value, float):
-        result = float(value)
-        if isfinite(result):
-            return result
-    return number(value, name)
+    result = plain(value)
+    return result if isfinite(result) else number(value, name)
 
 
 def copy_numbers(values: list[object], start: int, out: memoryview[float], /) -> int:
@@ -42,13 +49,7 @@ def copy_numbers(values: list[object], start: int, out: memoryview[float], /) ->
     """
     check_length(out, len(values))
     for i in range(start, len(values)):
-        value = values[i]
-        if not isinstance(value, (float, int)):
-            return i
-        try:
-            value = float(value)
-        except OverflowError:  # too large for a double
-            return i
+        value = plain(values[i])
         if not isfinite(value):
             return i
         out[i] = value
