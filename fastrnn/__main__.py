@@ -146,6 +146,8 @@ def comparison(ahead: int, apart: int) -> str:
 
 def check_target(path: str, source: str) -> None:
     """Find out before a long training, not after it, that a model cannot be saved there."""
+    if path == "-":
+        raise Problem("cannot write a model to standard output: --save needs the name of a file")
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
         raise Problem(f"cannot write {path}: it is not a file")
@@ -205,6 +207,7 @@ def load(path: str) -> tuple[SimpleRNN, Rule]:
     check_number(model, "lr")
     check(model["lr"] >= 0, "lr is negative")
     check(type(model["epochs"]) is int and model["epochs"] >= 0, "epochs is not a whole number, 0 or more")
+    check(model["epochs"] <= sys.maxsize, "epochs is too large")
     network = SimpleRNN(model["lr"], model["epochs"], seed=0)
     check_keys(model["weights"], "weights", WEIGHTS)
     for name in WEIGHTS:

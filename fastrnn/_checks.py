@@ -9,12 +9,11 @@ def number(value: object, name: str) -> float:
     Takes one real number of any type: int, float, bool, Fraction, Decimal, a NumPy or torch scalar. TypeError for
     anything else, ValueError for NaN, infinity and integers beyond float64; the message calls the value `name`.
     """
-    from numbers import Complex, Real  # here: only unusual numbers come this way, and import fastrnn is to be fast
-
     kind = type(value)
+    dtype = getattr(value, "dtype", None)  # NumPy's strings, dates and complex numbers have __float__ too
     if (
         not (hasattr(kind, "__float__") or hasattr(kind, "__index__"))
-        or (isinstance(value, Complex) and not isinstance(value, Real))
+        or getattr(dtype, "kind", "f") not in "fiub"
         or getattr(value, "ndim", 0) != 0
     ):
         raise TypeError(f"{name} must be a real number, not {type_name(value)}")
@@ -22,6 +21,8 @@ def number(value: object, name: str) -> float:
         result = float(value)  # type: ignore[arg-type]
     except OverflowError:
         raise ValueError(f"{name} must fit a float64, and it is an integer too large for that") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} must be a real number: {error}") from error
     if not isfinite(result):
         raise ValueError(f"{name} must be finite, not {result}")
     return result

@@ -10,7 +10,7 @@ The loops run on C doubles without the GIL, and come back to Python every BLOCK 
 depend on the compiler's flags too: see setup.py.
 """
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear, PyErr_Occurred
 from cpython.ref cimport PyObject
 from libc.math cimport NAN, exp, isfinite
@@ -39,11 +39,13 @@ cdef enum:
 @cython.final
 @cython.internal
 cdef class Buffer:
-    """A buffer of 8-byte numbers, held for as long as this object lives."""
+    """A contiguous buffer of float64 ("d") or int64 ("q"), held for as long as this object lives."""
     cdef Py_buffer view
 
-    def __cinit__(self, buffer, int flags=PyBUF_SIMPLE):
-        PyObject_GetBuffer(buffer, &self.view, flags)
+    def __cinit__(self, buffer, int flags=0, bytes form=b"d"):
+        PyObject_GetBuffer(buffer, &self.view, PyBUF_ND | PyBUF_FORMAT | flags)
+        if self.view.format != form:
+            raise ValueError(f"a buffer of format {form} is needed, not of {self.view.format}")
 
     def __dealloc__(self):
         PyBuffer_Release(&self.view)
@@ -79,26 +81,25 @@ cdef inline double finite(object value, str name) except? -1.0:
     return result if isfinite(result) else number(value, name)
 
 
-def copy_numbers(list values not None, Py_ssize_t start, out, /):
-    """Copy finite floats and ints, from the position `start`, to the same positions of the float64 buffer `out`.
+def copy_numbers(list values not None, Py_ssize_t start, Py_ssize_t stop, out, /):
+    """Copy finite floats and ints, from `start` up to `stop`, to the same positions of the float64 buffer `out`.
 
-    Returns the position of the first value that is something else and was not copied, or len(values).
+    Returns the position of the first value that is something else and was not copied, or `stop`.
     """
     cdef Buffer target = Buffer(out, PyBUF_WRITABLE)
     cdef double* doubles = <double*> target.view.buf
     cdef double value
-    cdef Py_ssize_t i, length
-    if start < 0:
-        raise IndexError("start is negative")
+    cdef Py_ssize_t i
     with cython.critical_section(values):       # nothing in here runs Python code that could change the list
-        length = len(values)
-        target.check_length(length)
-        for i in range(start, length):
+        target.check_length(len(values))
+        if not 0 <= start <= stop <= target.length():
+            raise IndexError(f"{start} to {stop} is not within {target.length()} numbers")
+        for i in range(start, stop):
             value = plain(list_item(<PyObject*> values, i))
             if not isfinite(value):
                 return i
             doubles[i] = value
-    return length
+    return stop
 
 
 cdef bint all_finite(const double* values, Py_ssize_t length) noexcept nogil:
@@ -113,6 +114,12 @@ cdef bint all_finite(const double* values, Py_ssize_t length) noexcept nogil:
     for i in range(length - length % 4, length):
         a += 0.0 * values[i]
     return a + b + c + d == 0.0
+
+
+def is_aligned(values, /):
+    """Whether a float64 buffer starts where the CPU wants doubles to start."""
+    cdef Buffer source = Buffer(values)
+    return <size_t> source.view.buf % sizeof(double) == 0
 
 
 def find_not_finite(values, /):
@@ -135,14 +142,16 @@ def find_not_finite(values, /):
 
 def round_probabilities(probabilities, out, /):
     """Write 1 to the int64 buffer `out` where a probability is above one half, else 0: Python's round(p)."""
-    cdef Buffer source = Buffer(probabilities), target = Buffer(out, PyBUF_WRITABLE)
+    cdef Buffer source = Buffer(probabilities), target = Buffer(out, PyBUF_WRITABLE, b"q")
     cdef const double* p = <const double*> source.view.buf
     cdef int64_t* rounded = <int64_t*> target.view.buf
-    cdef Py_ssize_t i, length = source.length()
+    cdef Py_ssize_t start, i, length = source.length()
     target.check_length(length)
-    with nogil:
-        for i in range(length):
-            rounded[i] = p[i] > 0.5
+    for start in range(0, length, BLOCK):
+        with nogil:
+            for i in range(start, min(length, start + BLOCK)):
+                rounded[i] = p[i] > 0.5
+        PyErr_CheckSignals()
 
 
 # ---- SimpleRNN, one step ----
@@ -185,9 +194,15 @@ cdef inline double learn_step(State* state, double lr, double x, double target) 
     after.w_hidden_hidden = state.w_hidden_hidden - lr * d_hidden * state.hidden_state
     after.b_hidden = state.b_hidden - lr * d_hidden
     after.hidden_state = hidden
-    # One sum instead of five tests: with any weight at infinity or NaN it is not finite.
+    # With any weight at infinity or NaN their sum is not finite; where it is not, look at each.
     if not isfinite(after.w_input_hidden + after.w_hidden_hidden + after.w_hidden_output
-                    + after.b_hidden + after.b_output):
+                    + after.b_hidden + after.b_output) and not (
+        isfinite(after.w_input_hidden)
+        and isfinite(after.w_hidden_hidden)
+        and isfinite(after.w_hidden_output)
+        and isfinite(after.b_hidden)
+        and isfinite(after.b_output)
+    ):
         return NAN
     state[0] = after
     return probability
@@ -278,12 +293,15 @@ cdef class SimpleRNNCore:
 
     @property
     def hidden_state(self):
-        """The hidden unit's value after the last step; 0.0 when fresh."""
+        """The hidden unit's value after the last step, a sigmoid's: from 0.0, when fresh, to 1.0."""
         return self.state.hidden_state
 
     @hidden_state.setter
     def hidden_state(self, value):
-        self.state.hidden_state = finite(value, "hidden_state")
+        cdef double hidden_state = finite(value, "hidden_state")
+        if not 0.0 <= hidden_state <= 1.0:
+            raise ValueError(f"hidden_state must be from 0 to 1, as a sigmoid is, and it is {hidden_state!r}")
+        self.state.hidden_state = hidden_state
 
     @property
     def lr(self):
@@ -306,7 +324,8 @@ cdef class SimpleRNNCore:
 
         hidden_state is carried on from call to call: from a fresh state, a loop of step() is predict_proba().
         """
-        return predict_step(&self.state, finite(x, "x"))
+        cdef double x_value = finite(x, "x")
+        return predict_step(&self.state, x_value)
 
     def learn(self, x, target, /):
         """Take one input and its target (finite numbers), and learn from them; return the probability before that.
@@ -314,7 +333,8 @@ cdef class SimpleRNNCore:
         hidden_state is carried on from call to call: from a fresh state, a loop of learn() over a sequence is one
         epoch of train(), bit for bit. OverflowError where the update is not finite; then nothing has changed.
         """
-        cdef double probability = learn_step(&self.state, self.learning_rate, finite(x, "x"), finite(target, "target"))
+        cdef double x_value = finite(x, "x"), target_value = finite(target, "target")
+        cdef double probability = learn_step(&self.state, self.learning_rate, x_value, target_value)
         if probability != probability:
             raise diverged("", self.learning_rate)
         return probability
@@ -325,7 +345,8 @@ cdef class SimpleRNNCore:
         report(epoch, loss) is called after the epochs 0, 10, 20, ..., unless it is None. OverflowError where an update
         is not finite; then, after Ctrl-C and after an error in report(), the state is the one after the last step.
         """
-        cdef Buffer x = Buffer(inputs), y = Buffer(targets), scratch = Buffer(bytearray(8 * min(epochs, EPOCHS)))
+        cdef Buffer x = Buffer(inputs), y = Buffer(targets)
+        cdef Buffer scratch = Buffer(memoryview(bytearray(8 * min(epochs, EPOCHS))).cast("d"))
         cdef const double* x_values = <const double*> x.view.buf
         cdef const double* y_values = <const double*> y.view.buf
         cdef double* done_losses = <double*> scratch.view.buf

@@ -29,7 +29,8 @@ DOUBLE = ("d", "@d", "=d", "<d" if sys.byteorder == "little" else ">d")
 
 RAW = ("bytes", "bytearray", "mmap")  # buffers of bytes, not of numbers
 
-CHUNK = 8192  # elements copied at a time: few enough to stay in the CPU's cache
+CHUNK = 8192  # elements taken from an iterator at a time: few enough to stay in the CPU's cache
+BLOCK = 1 << 20  # elements converted at a time: between two blocks Ctrl-C is heard
 
 
 def take(values: Any, name: str) -> memoryview[float]:
@@ -52,8 +53,10 @@ def take(values: Any, name: str) -> memoryview[float]:
             f"pass memoryview({name}).cast('d')"
         )
     if view.format not in DOUBLE or not view.contiguous:
-        return _copy(view, name)
+        return _copy(values, name)
     doubles = view.cast("B").cast("d")
+    if not core.is_aligned(doubles):
+        doubles = memoryview(bytearray(doubles)).cast("d")
     position = core.find_not_finite(doubles)
     if position >= 0:
         raise ValueError(f"{name}[{position}] must be finite, not {doubles[position]}")
@@ -75,12 +78,12 @@ def result_for(like: Any, form: Literal["d", "q"], length: int) -> memoryview[An
 def give(result: memoryview[Any], like: Any) -> Any:
     """`result`, a buffer of result_for(), in the kind of `like`; without a copy where the kind allows."""
     libraries = {base.__module__.partition(".")[0] for base in type(like).__mro__}
-    if "torch" in libraries:
+    if "torch" in libraries and hasattr(like, "device"):
         torch = sys.modules["torch"]
         dtype = torch.float64 if result.format == "d" else torch.int64
         values = result if len(result) else []  # torch takes no empty buffer
         return torch.asarray(values, dtype=dtype).to(like.device)
-    if "pandas" in libraries:
+    if "pandas" in libraries and hasattr(like, "index"):
         return sys.modules["pandas"].Series(sys.modules["numpy"].asarray(result), index=like.index)
     if hasattr(like, "__array__"):
         return sys.modules["numpy"].asarray(result)
@@ -95,7 +98,7 @@ def count(value: Any, name: str) -> int:
     """`value` as an integer that is not negative."""
     try:
         result: int = value.__index__()
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise TypeError(f"{name} must be an integer, not {type_name(value)}") from None
     if result < 0:
         raise ValueError(f"{name} must not be negative, and it is {result}")
@@ -106,18 +109,28 @@ def count(value: Any, name: str) -> int:
 
 def _from_array(values: Any, name: str) -> Any:
     """What `values`, an object with __array__, holds: a contiguous float64 NumPy array, or a list."""
+    masked = values.mask if hasattr(values, "filled") else None
     try:
         values = values.__array__()
     except Exception:  # torch where a gradient is recorded, or where NumPy lacks the dtype or is not installed
-        return values.tolist()
+        try:
+            return values.tolist()
+        except Exception as error:
+            raise TypeError(f"{name} ({type_name(values)}) cannot be read as numbers: {error}") from error
     if values.ndim != 1:
         raise ValueError(_not_flat(name, values.shape))
+    if masked is not None and masked.any():
+        raise ValueError(f"{name}[{masked.argmax()}] is masked: every step needs a number")
     if values.dtype.kind == "O":  # Python objects, each to be looked at
         return values.tolist()
     if values.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, not {values.dtype}")
-    values = values.astype("float64", order="C", copy=False)
-    return values if values.flags.aligned else values.copy()
+    if values.dtype == "float64" and values.flags.c_contiguous:
+        return values
+    doubles = sys.modules["numpy"].empty(len(values))
+    for start in range(0, len(values), BLOCK):
+        doubles[start : start + BLOCK] = values[start : start + BLOCK]
+    return doubles
 
 
 def _copy(values: Any, name: str) -> memoryview[float]:
@@ -133,21 +146,29 @@ def _copy(values: Any, name: str) -> memoryview[float]:
     except TypeError:
         raise TypeError(f"{name} must be a sequence of numbers, not {type_name(values)}") from None
     collected = bytearray()
-    while chunk := list(islice(iterator, CHUNK)):
-        numbers = zeros("d", len(chunk))
-        _copy_list(chunk, numbers, name, len(collected) // 8)
-        collected += numbers.cast("B")
+    try:
+        while chunk := list(islice(iterator, CHUNK)):
+            numbers = zeros("d", len(chunk))
+            _copy_list(chunk, numbers, name, len(collected) // 8)
+            collected += numbers.cast("B")
+    except NotImplementedError:  # from a memoryview
+        raise TypeError(f"{name} is a buffer of a format that Python cannot read: make it float64 first") from None
     return memoryview(collected).cast("d")
 
 
 def _copy_list(values: list[Any], out: memoryview[float], name: str, offset: int) -> None:
     """Copy a list to a buffer of its length; `offset` is where the caller's values start, for the errors."""
     position = 0
-    while (position := core.copy_numbers(values, position, out)) < len(out):
-        out[position] = _element(values[position], f"{name}[{offset + position}]", name)
-        if len(values) != len(out):  # such an element runs Python code, which can do anything
+    while position < len(out):
+        stop = min(len(out), position + BLOCK)
+        if len(values) == len(out):
+            position = core.copy_numbers(values, position, stop, out)
+            if position == stop:
+                continue
+            out[position] = _element(values[position], f"{name}[{offset + position}]", name)
+            position += 1
+        if len(values) != len(out):  # an element of the caller's own type, or a signal handler, can do anything
             raise RuntimeError(f"{name} changed while it was read")
-        position += 1
 
 
 def _element(value: Any, element: str, name: str) -> float:

@@ -28,12 +28,14 @@ def check_length(buffer: memoryview[float] | memoryview[int], length: int) -> No
 
 def plain(value: object) -> float:
     """A float or an int as a float; NaN for anything else, and for an int too large."""
-    if not isinstance(value, (float, int)):
-        return nan
-    try:
-        return float(value)
-    except OverflowError:
-        return nan
+    if isinstance(value, float):
+        return float.__float__(value)  # the number itself, whatever a subclass makes of it
+    if isinstance(value, int):
+        try:
+            return int.__float__(value)
+        except OverflowError:
+            return nan
+    return nan
 
 
 def finite(value: object, name: str) -> float:
@@ -42,18 +44,25 @@ def finite(value: object, name: str) -> float:
     return result if isfinite(result) else number(value, name)
 
 
-def copy_numbers(values: list[object], start: int, out: memoryview[float], /) -> int:
-    """Copy finite floats and ints, from the position `start`, to the same positions of the float64 buffer `out`.
+def copy_numbers(values: list[object], start: int, stop: int, out: memoryview[float], /) -> int:
+    """Copy finite floats and ints, from `start` up to `stop`, to the same positions of the float64 buffer `out`.
 
-    Returns the position of the first value that is something else and was not copied, or len(values).
+    Returns the position of the first value that is something else and was not copied, or `stop`.
     """
     check_length(out, len(values))
-    for i in range(start, len(values)):
+    if not 0 <= start <= stop <= len(out):
+        raise IndexError(f"{start} to {stop} is not within {len(out)} numbers")
+    for i in range(start, stop):
         value = plain(values[i])
         if not isfinite(value):
             return i
         out[i] = value
-    return len(values)
+    return stop
+
+
+def is_aligned(_values: memoryview[float], /) -> bool:
+    """Whether a float64 buffer starts where the CPU wants doubles to start: Python reads it wherever it is."""
+    return True
 
 
 def find_not_finite(values: memoryview[float], /) -> int:
@@ -109,8 +118,14 @@ def learn_step(state: State, lr: float, x: float, target: float) -> tuple[float,
     w_input_hidden = w_input_hidden - lr * d_hidden * x
     w_hidden_hidden = w_hidden_hidden - lr * d_hidden * hidden_state
     b_hidden = b_hidden - lr * d_hidden
-    # One sum instead of five tests: with any weight at infinity or NaN it is not finite.
-    if not isfinite(w_input_hidden + w_hidden_hidden + w_hidden_output + b_hidden + b_output):
+    # With any weight at infinity or NaN their sum is not finite; where it is not, look at each.
+    if not isfinite(w_input_hidden + w_hidden_hidden + w_hidden_output + b_hidden + b_output) and not (
+        isfinite(w_input_hidden)
+        and isfinite(w_hidden_hidden)
+        and isfinite(w_hidden_output)
+        and isfinite(b_hidden)
+        and isfinite(b_output)
+    ):
         return nan, state
     return probability, (w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output, hidden)
 
@@ -141,14 +156,13 @@ def predict_steps(state: State, inputs: memoryview[float], probabilities: memory
         probabilities[step], state = predict_step(state, x)
 
 
-def _part_of_state(index: int, name: str, doc: str) -> property:
+def _weight(index: int, name: str, doc: str) -> property:
     def get(network: SimpleRNNCore) -> float:
         return network._state[index]
 
     def set_(network: SimpleRNNCore, value: object) -> None:
-        values = list(network._state)
-        values[index] = finite(value, name)
-        network._state = tuple(values)  # type: ignore[assignment]
+        number = finite(value, name)
+        network._state = (*network._state[:index], number, *network._state[index + 1 :])  # type: ignore[assignment]
 
     return property(get, set_, doc=doc)
 
@@ -167,12 +181,23 @@ class SimpleRNNCore:
         network._lr = 0.0
         return network
 
-    w_input_hidden = _part_of_state(0, "w_input_hidden", "Weight from the input to the hidden unit.")
-    w_hidden_hidden = _part_of_state(1, "w_hidden_hidden", "Weight from the hidden unit to itself, one step later.")
-    w_hidden_output = _part_of_state(2, "w_hidden_output", "Weight from the hidden unit to the output.")
-    b_hidden = _part_of_state(3, "b_hidden", "Bias of the hidden unit.")
-    b_output = _part_of_state(4, "b_output", "Bias of the output.")
-    hidden_state = _part_of_state(5, "hidden_state", "The hidden unit's value after the last step; 0.0 when fresh.")
+    w_input_hidden = _weight(0, "w_input_hidden", "Weight from the input to the hidden unit.")
+    w_hidden_hidden = _weight(1, "w_hidden_hidden", "Weight from the hidden unit to itself, one step later.")
+    w_hidden_output = _weight(2, "w_hidden_output", "Weight from the hidden unit to the output.")
+    b_hidden = _weight(3, "b_hidden", "Bias of the hidden unit.")
+    b_output = _weight(4, "b_output", "Bias of the output.")
+
+    @property
+    def hidden_state(self) -> float:
+        """The hidden unit's value after the last step, a sigmoid's: from 0.0, when fresh, to 1.0."""
+        return self._state[5]
+
+    @hidden_state.setter
+    def hidden_state(self, value: object) -> None:
+        hidden_state = finite(value, "hidden_state")
+        if not 0.0 <= hidden_state <= 1.0:
+            raise ValueError(f"hidden_state must be from 0 to 1, as a sigmoid is, and it is {hidden_state!r}")
+        self._state = (*self._state[:5], hidden_state)
 
     @property
     def lr(self) -> float:
@@ -195,7 +220,8 @@ class SimpleRNNCore:
 
         hidden_state is carried on from call to call: from a fresh state, a loop of step() is predict_proba().
         """
-        probability, self._state = predict_step(self._state, finite(x, "x"))
+        x_value = finite(x, "x")
+        probability, self._state = predict_step(self._state, x_value)
         return probability
 
     def learn(self, x: object, target: object, /) -> float:
@@ -204,7 +230,8 @@ class SimpleRNNCore:
         hidden_state is carried on from call to call: from a fresh state, a loop of learn() over a sequence is one
         epoch of train(), bit for bit. OverflowError where the update is not finite; then nothing has changed.
         """
-        probability, self._state = learn_step(self._state, self._lr, finite(x, "x"), finite(target, "target"))
+        x_value, target_value = finite(x, "x"), finite(target, "target")
+        probability, self._state = learn_step(self._state, self._lr, x_value, target_value)
         if probability != probability:
             raise diverged("", self._lr)
         return probability
@@ -224,6 +251,8 @@ class SimpleRNNCore:
         is not finite; then, after Ctrl-C and after an error in report(), the state is the one after the last step.
         """
         check_length(targets, len(inputs))
+        if not isinstance(losses, list):
+            raise TypeError(f"losses must be a list, not {type(losses).__name__}")
         for epoch in range(epochs):
             loss = train_steps(self, inputs, targets, epoch)
             losses.append(loss)

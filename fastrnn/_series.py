@@ -65,7 +65,7 @@ class Table:
     def number(self, field: str) -> float | None:
         """The number in a field, or None. Where semicolons separate, a comma is a decimal comma."""
         try:
-            return float(field.replace(",", ".") if self.separator == ";" else field)
+            return None if "_" in field else float(field.replace(",", ".") if self.separator == ";" else field)
         except ValueError:
             return None
 
@@ -91,7 +91,7 @@ def read_series(path: str, column: str | None) -> tuple[array[float], str | None
         what = f"column {column}" if column and index is not None else "the value"
         for line, fields in chain(sample, rows):
             if index is not None and len(fields) != len(names):
-                raise Problem(f"{table.name}:{line}: fields: {len(fields)}, where the first line has {len(names)}")
+                raise Problem(f"{table.name}:{line}: the number of fields is {len(fields)}, not {len(names)} as before")
             for field in fields if index is None else [fields[index]]:
                 value = table.number(field)
                 if value is None or not math.isfinite(value):

@@ -31,7 +31,7 @@ class SimpleRNN(core.SimpleRNNCore):
     Attributes
     ----------
     w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output : the weights, floats, readable and writable.
-    hidden_state : float, the hidden unit after the last step of step(), learn() or train(); 0.0 when fresh.
+    hidden_state : float from 0.0, when fresh, to 1.0: the hidden unit after the last step(), learn() or train().
     lr, epochs : as above, readable and writable.
     losses : list of floats, the total loss (sum of squared errors) of every epoch that train() has completed.
 
@@ -54,6 +54,8 @@ class SimpleRNN(core.SimpleRNNCore):
         self.lr = lr
         self.epochs = epochs
         self.losses = []
+        if hasattr(seed, "__index__"):
+            seed = int(seed)  # type: ignore[arg-type]  # random.Random takes no NumPy integers
         source = random if seed is None else random.Random(seed)
         for name in WEIGHTS:
             setattr(self, name, source.uniform(-1, 1))
@@ -61,7 +63,7 @@ class SimpleRNN(core.SimpleRNNCore):
     @property
     def epochs(self) -> int:
         """Passes of train() over its data: an integer, not negative."""
-        return self.__dict__["epochs"]  # type: ignore[no-any-return]
+        return self.__dict__.get("epochs", 0)  # type: ignore[no-any-return]
 
     @epochs.setter
     def epochs(self, value: int) -> None:
@@ -96,8 +98,8 @@ class SimpleRNN(core.SimpleRNNCore):
     def predict_proba(self, inputs: Any) -> Any:
         """The probability that the next value is 1, after each input, from a fresh hidden state.
 
-        T numbers in, T floats in (0, 1) out, in the kind of `inputs`: a list for a list, an array for an array. Nothing
-        in the network changes.
+        T numbers in, T floats from 0 to 1 out, in the kind of `inputs`: a list for a list, an array for an array.
+        Nothing in the network changes.
         """
         return _data.give(self._probabilities(inputs), inputs)
 

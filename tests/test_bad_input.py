@@ -11,6 +11,12 @@ import pytest
 GOOD = [0.0, 1.0, 0.0, 1.0]
 NAN, INF = float("nan"), float("inf")
 
+
+class Broken:
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("no")
+
+
 SEQUENCES = {
     "NaN": ([0, 1, NAN, NAN], ValueError, r"NAME\[2\] must be finite, not nan"),
     "infinity": ([0, INF, 1, NAN], ValueError, r"NAME\[1\] must be finite, not inf"),
@@ -27,6 +33,21 @@ SEQUENCES = {
     "None inside": ([0, None, 1, 0], TypeError, r"NAME\[1\] must be a real number, not None"),
     "complex inside": ([0, 1, 0, 1 + 0j], TypeError, r"NAME\[3\] must be a real number, not complex"),
     "NumPy complex inside": ([np.complex64(1), 1, 0, 1], TypeError, r"NAME\[0\] must be a real number, not complex64"),
+    "a NumPy string inside": (list(np.array(["0", "1"])), TypeError, r"NAME\[0\] must be a real number, not str_"),
+    "a NumPy date inside": (
+        [0, np.datetime64("2026-01-01")],
+        TypeError,
+        r"NAME\[1\] must be a real number, not datetime64",
+    ),
+    "a signalling NaN": ([0, decimal.Decimal("sNaN")], ValueError, r"NAME\[1\] must be a real number: "),
+    "a masked array": (np.ma.masked_array([0.0, 1.0, 0.0], [False, True, False]), ValueError, r"NAME\[1\] is masked"),
+    "a buffer of half floats": (
+        memoryview(np.zeros(4, "f2")),
+        TypeError,
+        r"NAME is a buffer of a format that Python cannot",
+    ),
+    "characters": (array("u", "0101"), TypeError, r"NAME\[0\] must be a real number, not str"),
+    "an array-like that fails": (Broken(), TypeError, r"NAME \(Broken\) cannot be read as numbers"),
     "an int too large": ([0, 10**400, 0, 0], ValueError, r"NAME\[1\] must fit a float64"),
     "a late one in a generator": ((0 if i != 9000 else "x" for i in range(9999)), TypeError, r"NAME\[9000\] must be"),
     "a string": ("0101", TypeError, r"NAME must be a sequence of numbers, not a str"),
@@ -163,6 +184,8 @@ def test_negative_lr(fastrnn, network):
         (10.0, TypeError, "epochs must be an integer, not float"),
         ("10", TypeError, "epochs must be an integer, not str"),
         (None, TypeError, "epochs must be an integer, not None"),
+        (np.array([5]), TypeError, "epochs must be an integer, not ndarray"),
+        (int, TypeError, "epochs must be an integer, not type"),
         (10**30, ValueError, "epochs is too large"),
     ],
 )
@@ -170,6 +193,21 @@ def test_epochs(fastrnn, network, epochs, error, message):
     for attempt in (lambda: fastrnn.SimpleRNN(epochs=epochs), lambda: setattr(network, "epochs", epochs)):
         with pytest.raises(error, match="^" + re.escape(message)):
             attempt()
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, 1e300])
+def test_hidden_state_is_that_of_a_sigmoid(network, value):
+    with pytest.raises(ValueError, match=r"^hidden_state must be from 0 to 1, as a sigmoid is, and it is "):
+        network.hidden_state = value
+
+
+def test_losses_must_be_a_list(fastrnn):
+    network = fastrnn.SimpleRNN(seed=1)
+    before = repr(network)
+    network.losses = ()
+    with pytest.raises(TypeError):
+        network.train(GOOD, GOOD)
+    assert repr(network) == before
 
 
 def test_seed(fastrnn):

@@ -74,6 +74,7 @@ ARRAYS = {
     "memoryview of doubles": lambda: memoryview(array("d", VALUES)),
     "memoryview of ints": lambda: memoryview(array("i", VALUES)),
     "memoryview strided": lambda: memoryview(array("d", [v for v in VALUES for _ in range(2)]))[::2],
+    "memoryview unaligned": lambda: memoryview(b"." + bytes(array("d", VALUES)))[1:].cast("d"),
     "memoryview of bytes cast": lambda: memoryview(bytes(array("d", VALUES))).cast("d"),
     "Series": lambda: pd.Series(VALUES, index=list("abcdefgh")),
     "Series of float": lambda: pd.Series(VALUES, dtype=float),
@@ -81,7 +82,15 @@ ARRAYS = {
     "Series object": lambda: pd.Series(VALUES, dtype=object),
     "array-like": ArrayLike,
 }
-KINDS = {**LISTS, **ARRAYS, "ctypes array": lambda: (ctypes.c_double * len(VALUES))(*VALUES)}
+KINDS = {
+    **LISTS,
+    **ARRAYS,
+    "ctypes array": lambda: (ctypes.c_double * len(VALUES))(*VALUES),
+    "ctypes array of float": lambda: (ctypes.c_float * len(VALUES))(*VALUES),
+    "Index": lambda: pd.Index(VALUES),
+    "pandas array": lambda: pd.array(VALUES),
+    "masked array, nothing masked": lambda: np.ma.masked_array(VALUES),
+}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import itertools
 import struct
 from math import exp, isfinite
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -27,8 +28,9 @@ def bits(network):
     return packed(*(getattr(network, name) for name in (*WEIGHTS, "hidden_state", "lr")), *network.losses)
 
 
-def network_with(package, values, lr, epochs=1):
+def network_with(package, values, lr, epochs=1, hidden_state=0.0):
     network = package.SimpleRNN(lr, epochs, seed=0)
+    network.hidden_state = hidden_state
     for name, value in zip(WEIGHTS, values, strict=True):
         setattr(network, name, value)
     return network
@@ -47,9 +49,9 @@ def sigma(a):
 class Transcription:
     """The steps of the specification, in its numbering."""
 
-    def __init__(self, values, lr, epochs=1):
+    def __init__(self, values, lr, epochs=1, hidden_state=0.0):
         self.w_input_hidden, self.w_hidden_hidden, self.w_hidden_output, self.b_hidden, self.b_output = values
-        self.hidden_state = 0.0
+        self.hidden_state = hidden_state
         self.lr = lr
         self.epochs = epochs
         self.losses = []
@@ -70,8 +72,7 @@ class Transcription:
             self.b_hidden - self.lr * d_hidden,
             self.b_output - self.lr * d_output,
         )
-        # What the notebook leaves open: fastrnn refuses an update whose weights no longer have a finite sum.
-        if not isfinite((((after[0] + after[1]) + after[2]) + after[3]) + after[4]):
+        if not all(map(isfinite, after)):  # what the notebook leaves open: fastrnn refuses such an update
             raise OverflowError
         self.w_input_hidden, self.w_hidden_hidden, self.w_hidden_output, self.b_hidden, self.b_output = after
         self.hidden_state = h_new  # 8
@@ -133,14 +134,15 @@ class TestTwins:
             assert packed(*(network.step(x) for x in inputs)) == packed(*expected)
             assert bits(network)[40:48] == packed(transcription.hidden_state)
 
-    @given(values=weights, lr=rates, data=steps)
-    def test_learn(self, both, values, lr, data):
+    @given(values=weights, lr=rates, data=steps, hidden_state=st.floats(0.0, 1.0))
+    @example(values=(1e308, 0.0, 0.0, 1e308, 0.0), lr=0.0, data=[(0.0, 0.0)], hidden_state=1.0)
+    def test_learn(self, both, values, lr, data, hidden_state):
         def learn(network):
             return packed(*(network.learn(x, y) for x, y in data))
 
-        compiled, twin = (outcome(learn, network_with(package, values, lr)) for package in both)
+        compiled, twin = (outcome(learn, network_with(package, values, lr, 1, hidden_state)) for package in both)
         assert compiled == twin
-        assert compiled[:2] == outcome(learn, Transcription(values, lr))[:2]
+        assert compiled[:2] == outcome(learn, Transcription(values, lr, 1, hidden_state))[:2]
 
     def test_long(self, both):
         """Past the blocks in which the compiled core looks at Ctrl-C, twice over."""
@@ -165,6 +167,42 @@ class TestTwins:
         assert bytes(probabilities) == packed(*(compiled.step(x) for x in view))
 
 
+class Five(float):
+    """What it says it is as a float is not the float that it is."""
+
+    def __float__(self):
+        return 5.0
+
+
+class Six(int):
+    def __float__(self):
+        return 6.0
+
+
+@pytest.mark.parametrize("value", [Five(1.0), Six(1)])
+def test_numbers_that_pretend(fastrnn, value):
+    network, expected = fastrnn.SimpleRNN(seed=1), fastrnn.SimpleRNN(seed=1)
+    assert network.step(value) == expected.step(1.0)
+    assert network.predict_proba([value]) == expected.predict_proba([1.0])
+
+
+def test_numbers_that_change_the_network(fastrnn):
+    """What an argument's own code does happens before the call computes."""
+
+    class Change:
+        def __float__(self):
+            network.w_input_hidden = 3.0
+            network.lr = 0.0
+            return 1.0
+
+    network, expected = fastrnn.SimpleRNN(seed=1), fastrnn.SimpleRNN(lr=0.0, seed=1)
+    expected.w_input_hidden = 3.0
+    assert network.learn(Change(), 1.0) == expected.learn(1.0, 1.0)
+    assert network.step(Change()) == expected.step(1.0)
+    network.b_output, expected.b_output = Change(), 1.0
+    assert network == expected
+
+
 def test_seed(fastrnn):
     import random
 
@@ -173,6 +211,7 @@ def test_seed(fastrnn):
     assert [getattr(network, name) for name in WEIGHTS] == [source.uniform(-1, 1) for _ in WEIGHTS]
     random.seed(7)
     assert fastrnn.SimpleRNN() == network
+    assert fastrnn.SimpleRNN(seed=np.int64(7)) == network
 
 
 def test_resumed_is_one_go(fastrnn):
