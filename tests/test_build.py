@@ -1,0 +1,320 @@
+"""Builds and installs in fresh environments: what they hold, which core each gets, and that all give the same numbers.
+
+Minutes, so only with `pytest -m build`. It needs pip, a compiler, and for setuptools and Cython a package index.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import fastrnn
+
+ROOT = Path(__file__).parent.parent
+CORE = "_core" + sysconfig.get_config_var("EXT_SUFFIX")
+
+pytestmark = [
+    pytest.mark.build,
+    pytest.mark.skipif(os.name != "posix", reason="breaks the compiler by CC, which only Unix-like systems heed"),
+]
+
+# What the environment of a user would not have: this process's own choices, and a compiler's flags from around it.
+OURS = ("FASTRNN_", "PYTHON", "CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS", "LD_PRELOAD", "COVERAGE_", "VIRTUAL_ENV")
+
+
+def run(*command, cwd, fails=False, **environment):
+    """Run a command to its end; returns all that it printed."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    done = subprocess.run(
+        [*map(str, command)],
+        cwd=cwd,
+        env=inherited | {name: str(value) for name, value in environment.items()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+def copy_tree(to):
+    """The files of a checkout as they stand, committed or not; without git, all but what a build or a tool has made."""
+    if (ROOT / ".git").exists():
+        listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
+        for name in listed:
+            if name and (ROOT / name).exists():
+                (to / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, to / name)
+    else:
+        made = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", "build", "dist", ".[!c]*", ".c[!i]*")
+        shutil.copytree(ROOT, to, ignore=made)
+    return to
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory):
+    """setuptools and Cython, each in a folder of its own, so that a build can go without one."""
+    folder = tmp_path_factory.mktemp("tools")
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    for requirement in wanted:
+        name = "setuptools" if requirement.startswith("setuptools") else "cython"
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder / name, requirement, cwd=folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["cython", "setuptools"]
+    return folder
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return copy_tree(tmp_path / "tree")
+
+
+class Environment:
+    """A fresh virtual environment that holds nothing but what is installed into it."""
+
+    def __init__(self, folder, tools):
+        run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder.parent)
+        self.folder = folder
+        self.python = folder / "bin" / "python"
+        self.tools = tools
+
+    def install(self, *what, cython=True, fails=False, **environment):
+        """pip install, with the build tools at hand and no package index; returns all that it printed."""
+        return run(
+            *(sys.executable, "-m", "pip", "--python", self.python),
+            *("install", "--verbose", "--no-deps", "--no-index", "--no-build-isolation", *what),
+            cwd=self.folder,
+            fails=fails,
+            PYTHONPATH=os.pathsep.join([str(self.tools / "setuptools"), *([str(self.tools / "cython")] * cython)]),
+            **environment,
+        )
+
+    def run(self, program, **more):
+        """Run a program in isolated mode, so that the current folder is not on the path."""
+        return run(self.python, "-I", "-c", program, cwd=self.folder, **more)
+
+    def train(self, **environment):
+        """The core that runs, and what it makes of a short training, to the last bit."""
+        return json.loads(self.run(TRAIN, **environment))
+
+    def files(self):
+        """The files of the installed package, without those that Python itself made."""
+        package = Path(self.run("import fastrnn; print(fastrnn.__file__)").strip()).parent
+        return {path.name for path in package.iterdir() if path.name != "__pycache__"}
+
+
+TRAIN = """
+import json
+import fastrnn
+network = fastrnn.SimpleRNN(lr=0.3, epochs=20, seed=7)
+values = [0.1 * (i * i % 17) for i in range(50)]
+network.train(values[:-1], values[1:], verbose=False)
+numbers = [network.w_input_hidden, network.w_hidden_hidden, network.w_hidden_output, network.b_hidden,
+           network.b_output, *network.losses, *network.predict_proba(values)]
+print(json.dumps([fastrnn.backend, [number.hex() for number in numbers]]))
+"""
+
+
+@pytest.fixture
+def fresh(tmp_path, tools):
+    return Environment(tmp_path / "environment", tools)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory, tools):
+    """A wheel with the compiled core."""
+    folder = tmp_path_factory.mktemp("wheel")
+    (wheel,) = build("wheel", copy_tree(folder / "tree"), folder, tools, FASTRNN_BUILD="require").glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory, tools):
+    folder = tmp_path_factory.mktemp("sdist")
+    (sdist,) = build("sdist", copy_tree(folder / "tree"), folder, tools).glob("*.tar.gz")
+    return sdist
+
+
+def build(what, tree, to, tools, **environment):
+    """What the build tools of any kind do: they ask the build backend of the tree."""
+    program = f"import sys; from setuptools import build_meta; build_meta.build_{what}(sys.argv[1])"
+    paths = os.pathsep.join([str(tools / "setuptools"), str(tools / "cython")])
+    run(sys.executable, "-P", "-c", program, to, cwd=tree, PYTHONPATH=paths, **environment)
+    return to
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory, tools, wheel):
+    """An environment with the compiled core, installed from the wheel."""
+    environment = Environment(tmp_path_factory.mktemp("compiled") / "environment", tools)
+    environment.install(wheel)
+    return environment
+
+
+@pytest.fixture(scope="module")
+def numbers(compiled):
+    """What every core must give."""
+    backend, numbers = compiled.train()
+    assert backend == "base"
+    return numbers
+
+
+@pytest.fixture
+def failing_compiler(tmp_path):
+    compiler = tmp_path / "failing-compiler"
+    compiler.write_text("#!/bin/sh\necho This compiler fails. >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    return compiler
+
+
+# ---- what the packages hold ----
+
+
+def sources(pattern):
+    return {path.name for path in (ROOT / "fastrnn").glob(pattern)}
+
+
+def test_wheel(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = {Path(name) for name in archive.namelist()}
+    package = {path.name for path in names if path.parts[0] == "fastrnn"}
+    assert package == sources("*.py") | sources("*.pyi") | {"py.typed", CORE}
+    information = f"fastrnn-{fastrnn.__version__}.dist-info"
+    assert {path.parts[0] for path in names} == {"fastrnn", information}
+    assert Path(information, "licenses", "LICENSE") in names
+    assert wheel.stat().st_size < 300_000
+
+
+def test_sdist(sdist, tree):
+    """All files of the project but git's and GitHub's, and no generated C."""
+    with tarfile.open(sdist) as archive:
+        packed = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    files = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+    generated = {"PKG-INFO", "setup.cfg"}
+    expected = {name for name in files - generated if not name.startswith((".git", "fastrnn.egg-info/"))}
+    assert {name for name in packed - generated if not name.startswith("fastrnn.egg-info/")} == expected
+    assert {"LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "conftest.py", ".ci/run", "fastrnn/_core.pyx"} <= packed
+
+
+def test_sdist_passes_its_own_tests(sdist, tmp_path, tools, numbers):
+    """Installed by pip as by default, in isolation; the test libraries are those of this environment."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    environment = Environment(tmp_path / "environment", tools)
+    pip = (sys.executable, "-m", "pip", "--python", environment.python, "install", "--no-deps")
+    run(*pip, sdist, cwd=tmp_path, FASTRNN_BUILD="require")
+    assert environment.train() == ["base", numbers]
+    site = environment.run("import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    Path(site, "borrowed.pth").write_text("\n".join(path for path in sys.path if Path(path).name == "site-packages"))
+    # A safe path leaves out the current folder, whose fastrnn/ has no compiled core.
+    printed = run(environment.python, "-m", "pytest", cwd=unpacked, CI="true", PYTHONSAFEPATH="1")
+    assert f"from {site}" in printed
+    assert " passed" in printed
+
+
+# ---- which core an installation gets ----
+
+
+def test_with_a_compiler(compiled, numbers):
+    assert CORE in compiled.files()
+    assert compiled.train() == ["base", numbers]
+
+
+def test_flags_that_would_change_the_bits(fresh, tree, numbers):
+    """Distributions compile for newer CPUs, which have them; the bits must not change."""
+    if platform.machine() != "x86_64" or " fma " not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("needs an x86-64 Linux whose CPU has fused multiply-add")
+    fresh.install(tree, FASTRNN_BUILD="require", CFLAGS="-march=x86-64-v3 -ffp-contract=fast -ffast-math")
+    assert fresh.train() == ["base", numbers]
+    program = "import fastrnn\ntry: fastrnn.SimpleRNN().predict([float('nan')])\nexcept ValueError: print('refused')"
+    assert fresh.run(program) == "refused\n"  # to which -ffast-math is blind
+
+
+def test_without_a_compiler(fresh, tree, numbers, failing_compiler):
+    printed = fresh.install(tree, CC=failing_compiler)
+    assert "fastrnn._core is left out, and pure Python runs instead" in printed
+    assert CORE not in fresh.files()
+    assert fresh.train() == ["python", numbers]
+    printed = fresh.run("import fastrnn", FASTRNN_BACKEND="base", fails=True)
+    assert "ImportError: FASTRNN_BACKEND='base', but that core is not in this installation" in printed
+    assert "FASTRNN_BUILD=require" in printed
+
+
+def test_without_cython(fresh, tree, numbers):
+    (tree / "fastrnn" / "_core.c").write_text("#error C of an older build, which must not be compiled\n")
+    printed = fresh.install(tree, cython=False)
+    assert "fastrnn._core is left out, and pure Python runs instead: No module named 'Cython'" in printed
+    assert fresh.train() == ["python", numbers]
+
+
+def test_with_a_broken_source(fresh, tree, numbers):
+    with (tree / "fastrnn" / "_core.pyx").open("a") as source:
+        source.write("\ncdef this is no Cython\n")
+    fresh.install(tree)
+    assert fresh.train() == ["python", numbers]
+
+
+def test_a_core_that_imports_wrongly_is_not_passed_over(fresh, tree):
+    """Only a missing core means Python; a broken one is an error."""
+    with (tree / "fastrnn" / "_core.pyx").open("a") as source:
+        source.write("\nimport no_such_module\n")
+    fresh.install(tree)
+    assert "No module named 'no_such_module'" in fresh.run("import fastrnn", fails=True)
+
+
+@pytest.mark.parametrize("cython", [True, False])
+def test_a_required_core(fresh, tree, failing_compiler, cython):
+    printed = fresh.install(tree, CC=failing_compiler, FASTRNN_BUILD="require", cython=cython, fails=True)
+    assert "FASTRNN_BUILD=require, and fastrnn._core cannot be built" in printed
+    assert ("This compiler fails." if cython else "No module named 'Cython'") in printed
+    assert "No module named 'fastrnn'" in fresh.run("import fastrnn", fails=True)
+
+
+def test_no_core_wanted(fresh, tree, numbers):
+    printed = fresh.install(tree, FASTRNN_BUILD="no", CC="no-such-compiler")
+    assert "-py3-none-any.whl" in printed
+    assert fresh.files() == sources("*.py") | sources("*.pyi") | {"py.typed"}
+    assert fresh.train() == ["python", numbers]
+
+
+def test_an_unknown_wish(fresh, tree):
+    printed = fresh.install(tree, FASTRNN_BUILD="maybe", fails=True)
+    assert "FASTRNN_BUILD='maybe': it must be 'require', 'no' or unset" in printed
+
+
+def test_editable(fresh, tree, numbers, failing_compiler):
+    fresh.install("--editable", tree)
+    assert (tree / "fastrnn" / CORE).exists()
+    assert fresh.train() == ["base", numbers]
+    # An older core must not pass for one that cannot be built any more.
+    fresh.install("--editable", tree, CC=failing_compiler)
+    assert fresh.train() == ["python", numbers]
+
+
+def test_an_older_build_beside_a_failing_one(fresh, tree, numbers, failing_compiler):
+    """pip builds in the tree itself, and leaves its folder build/ there."""
+    fresh.install(tree)
+    fresh.install("--force-reinstall", tree, CC=failing_compiler)
+    assert fresh.train() == ["python", numbers]
+
+
+# ---- which core runs ----
+
+
+@pytest.mark.parametrize(("wanted", "backend"), [("", "base"), ("base", "base"), ("python", "python")])
+def test_a_core_by_name(compiled, numbers, wanted, backend):
+    assert compiled.train(FASTRNN_BACKEND=wanted) == [backend, numbers]
+
+
+def test_an_unknown_core(compiled):
+    printed = compiled.run("import fastrnn", FASTRNN_BACKEND="fastest", fails=True)
+    assert "ImportError: FASTRNN_BACKEND='fastest' is none of the cores: base, python" in printed
