@@ -41,8 +41,8 @@ SEQUENCES = {
     ),
     "a signalling NaN": ([0, decimal.Decimal("sNaN")], ValueError, r"NAME\[1\] must be a real number: "),
     "a masked array": (np.ma.masked_array([0.0, 1.0, 0.0], [False, True, False]), ValueError, r"NAME\[1\] is masked"),
-    "a buffer of half floats": (
-        memoryview(np.zeros(4, "f2")),
+    "a buffer of another byte order": (
+        memoryview(np.zeros(4, ">f8")),
         TypeError,
         r"NAME is a buffer of a format that Python cannot",
     ),
