@@ -22,6 +22,7 @@ from fastrnn._checks import number, type_name
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, Literal
 
 # The formats of a native double: memoryview knows "d" alone, ctypes and others spell out the byte order.
@@ -141,12 +142,9 @@ def _copy(values: Any, name: str) -> memoryview[float]:
         return numbers
     if isinstance(values, (str, dict, set, frozenset)):
         raise TypeError(f"{name} must be a sequence of numbers, not a {type(values).__name__}")
-    try:
-        iterator = iter(values)
-    except TypeError:
-        raise TypeError(f"{name} must be a sequence of numbers, not {type_name(values)}") from None
     collected = bytearray()
     try:
+        iterator = _iterate(values, name)
         while chunk := list(islice(iterator, CHUNK)):
             numbers = zeros("d", len(chunk))
             _copy_list(chunk, numbers, name, len(collected) // 8)
@@ -154,6 +152,13 @@ def _copy(values: Any, name: str) -> memoryview[float]:
     except NotImplementedError:  # from a memoryview
         raise TypeError(f"{name} is a buffer of a format that Python cannot read: make it float64 first") from None
     return memoryview(collected).cast("d")
+
+
+def _iterate(values: Any, name: str) -> Iterator[Any]:
+    try:
+        return iter(values)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence of numbers, not {type_name(values)}") from None
 
 
 def _copy_list(values: list[Any], out: memoryview[float], name: str, offset: int) -> None:
