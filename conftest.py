@@ -1,6 +1,7 @@
 """`pytest` runs the tests, `pytest --benchmark-only` the benchmarks; a path given by hand always counts."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ def pytest_report_header():
 
 
 def pytest_sessionstart():
-    """In CI a missing compiled core is a failure, not a reason to skip."""
+    # Who starts pytest in the background may have it ignore Ctrl-C, and with it the processes that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # In CI a missing compiled core is a failure, not a reason to skip.
     if os.environ.get("CI"):
         import fastrnn._core  # noqa: F401

@@ -230,7 +230,7 @@ def test_with_a_compiler(compiled, numbers):
 
 
 def test_flags_that_would_change_the_bits(fresh, tree, numbers):
-    """Distributions compile for newer CPUs, which have them; the bits must not change."""
+    """Those of the environment, as distributions set them: for newer CPUs, which fuse operations, or for speed."""
     if platform.machine() != "x86_64" or " fma " not in Path("/proc/cpuinfo").read_text():
         pytest.skip("needs an x86-64 Linux whose CPU has fused multiply-add")
     fresh.install(tree, FASTRNN_BUILD="require", CFLAGS="-march=x86-64-v3 -ffp-contract=fast -ffast-math")
