@@ -46,7 +46,6 @@ SEQUENCES = {
         TypeError,
         r"NAME is a buffer of a format that Python cannot",
     ),
-    "characters": (array("u", "0101"), TypeError, r"NAME\[0\] must be a real number, not str"),
     "an array-like that fails": (Broken(), TypeError, r"NAME \(Broken\) cannot be read as numbers"),
     "an int too large": ([0, 10**400, 0, 0], ValueError, r"NAME\[1\] must fit a float64"),
     "a late one in a generator": ((0 if i != 9000 else "x" for i in range(9999)), TypeError, r"NAME\[9000\] must be"),
