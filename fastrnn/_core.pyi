@@ -32,3 +32,45 @@ class SimpleRNNCore:
         /,
     ) -> None: ...
     def _predict(self, inputs: memoryview[float], probabilities: memoryview[float], /) -> None: ...
+
+class RNNCore:
+    parameters: dict[str, memoryview[float]]
+    lr: float
+    momentum: float
+    weight_decay: float
+    clip: float
+    window: int
+    _memory: list[float]
+    _state: list[float]
+    def _build(
+        self,
+        cell: str,
+        activation: str,
+        input_size: int,
+        hidden_size: int,
+        output_size: int,
+        output: str,
+        loss: str,
+        optimizer: str,
+    ) -> None: ...
+    def _train(
+        self,
+        inputs: memoryview[float],
+        targets: memoryview[float],
+        lengths: list[int],
+        epochs: int,
+        losses: list[float],
+        report: Callable[[int, float], object] | None,
+        /,
+    ) -> None: ...
+    def _predict(
+        self,
+        inputs: memoryview[float],
+        state: memoryview[float],
+        predictions: memoryview[float] | None,
+        states: memoryview[float] | None,
+        /,
+    ) -> None: ...
+    def _step(self, x: memoryview[float], predictions: memoryview[float], /) -> None: ...
+    def _learn(self, x: memoryview[float], targets: memoryview[float], predictions: memoryview[float], /) -> None: ...
+    def reset(self) -> None: ...

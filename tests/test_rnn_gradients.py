@@ -1,0 +1,53 @@
+"""RNN: the gradient of every parameter, by central finite differences, on every core."""
+
+import random
+
+import pytest
+
+KINDS = [("elman", "tanh"), ("elman", "sigmoid"), ("elman", "relu"), ("gru", "tanh"), ("lstm", "tanh")]
+OUTPUTS = [
+    ("linear", "half_squared_error"),
+    ("sigmoid", "half_squared_error"),
+    ("sigmoid", "binary_cross_entropy"),
+    ("softmax", "cross_entropy"),
+]
+
+
+def buffer(values):
+    view = memoryview(bytearray(8 * len(values))).cast("d")
+    for i, value in enumerate(values):
+        view[i] = value
+    return view
+
+
+@pytest.mark.parametrize(("cell", "activation"), KINDS)
+@pytest.mark.parametrize(("output", "loss"), OUTPUTS)
+def test_gradients(fastrnn, cell, activation, output, loss):
+    """Full backpropagation over a sequence: with lr = 1 the update is minus the gradient of the mean loss."""
+    source = random.Random(f"{cell} {activation} {output} {loss}")
+    inputs, size, outputs, steps = 2, 3, 2, 5
+    network = fastrnn.simple.core.RNNCore()
+    network._build(cell, activation, inputs, size, outputs, output, loss, "sgd")
+    network.lr, network.window = 1.0, 0
+    start = network._memory
+    count = (len(start) - 2) // 3
+    start[:count] = [source.uniform(-1, 1) for _ in range(count)]
+    x = buffer([source.uniform(-1, 1) for _ in range(steps * inputs)])
+    if loss == "cross_entropy":
+        y = buffer([float(source.randrange(outputs)) for _ in range(steps)])
+    else:
+        y = buffer([source.random() for _ in range(steps * outputs)])
+
+    def train(memory):
+        losses = []
+        network._memory = memory
+        network._train(x, y, [steps], 1, losses, None)
+        return losses[0]
+
+    train(start)
+    analytic = [before - after for before, after in zip(start[:count], network._memory, strict=False)]
+    epsilon = 1e-5
+    for i in range(count):
+        up = train([*start[:i], start[i] + epsilon, *start[i + 1 :]])
+        down = train([*start[:i], start[i] - epsilon, *start[i + 1 :]])
+        assert analytic[i] == pytest.approx((up - down) / (2 * epsilon), rel=1e-6, abs=1e-9), i

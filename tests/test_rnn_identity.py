@@ -1,0 +1,172 @@
+"""RNN: the same bits on every core. Every network is trained, run and taught on each of them, and compared as bytes."""
+
+import random
+import struct
+from math import inf, isfinite
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fastrnn import _fallback
+
+KINDS = [("elman", "tanh"), ("elman", "sigmoid"), ("elman", "relu"), ("gru", "tanh"), ("lstm", "tanh")]
+OUTPUTS = [
+    ("linear", "half_squared_error"),
+    ("sigmoid", "half_squared_error"),
+    ("sigmoid", "binary_cross_entropy"),
+    ("softmax", "cross_entropy"),
+]
+OPTIMIZERS = [("sgd", 0.0, 0.0), ("sgd", 0.9, 0.0), ("adam", 0.0, 0.0), ("adamw", 0.0, 0.1)]
+
+
+@pytest.fixture(scope="session")
+def compiled(both):
+    """The compiled core; the twin is what it is held to."""
+    return both[0].simple.core
+
+
+def buffer(values):
+    view = memoryview(bytearray(8 * len(values))).cast("d")
+    for i, value in enumerate(values):
+        view[i] = value
+    return view
+
+
+def packed(values):
+    return struct.pack(f"{len(values)}d", *values)
+
+
+def everything(core, case):
+    """All that a network gives and leaves behind, as one list of bytes and messages."""
+    kind, output, optimizer, sizes, window, clip, lr, lengths, seed, scale = case
+    inputs, size, outputs = sizes
+    source = random.Random(seed)
+    network = core.RNNCore()
+    network._build(*kind, inputs, size, outputs, *output, optimizer[0])
+    network.lr, network.clip, network.window = lr, clip, window
+    network.momentum, network.weight_decay = optimizer[1:]
+    for view in network.parameters.values():
+        for i in range(view.shape[0]):
+            if view.ndim == 1:
+                view[i] = source.uniform(-scale, scale)
+            else:
+                for j in range(view.shape[1]):
+                    view[i, j] = source.uniform(-scale, scale)
+    steps = sum(lengths)
+    targets = 1 if output[1] == "cross_entropy" else outputs
+    x = [source.choice([0.0, 1.0, source.uniform(-3, 3)]) for _ in range(steps * inputs)]
+    draw = {
+        "half_squared_error": lambda: source.uniform(-1, 1),
+        "binary_cross_entropy": lambda: source.choice([0.0, 1.0, source.random()]),
+        "cross_entropy": lambda: float(source.randrange(outputs)),
+    }[output[1]]
+    y = [draw() for _ in range(steps * targets)]
+    seen = []
+
+    def note(label):
+        seen.append((label, packed(network._memory), packed(network._state)))
+        seen.append([(name, view.shape, view.tobytes()) for name, view in network.parameters.items()])
+
+    def predict(label):
+        state = buffer(network._state)
+        predictions, states = buffer([0.0] * (steps * outputs)), buffer([0.0] * (steps * size))
+        network._predict(buffer(x), state, predictions, states)
+        seen.append((label, bytes(state), bytes(predictions), bytes(states)))
+
+    note("built")
+    predict("fresh")
+    one = buffer([0.0] * outputs)
+    for start in range(min(steps, 3)):
+        network._step(buffer(x[start * inputs : (start + 1) * inputs]), one)
+        seen.append(bytes(one))
+    note("stepped")
+    losses = []
+    try:
+        network._train(buffer(x), buffer(y), lengths, 2, losses, lambda *args: seen.append(args))
+    except OverflowError as error:
+        seen.append(str(error))
+    seen.append(packed(losses))
+    note("trained")
+    try:
+        for start in range(min(steps, 7)):
+            network._learn(
+                buffer(x[start * inputs : (start + 1) * inputs]),
+                buffer(y[start * targets : (start + 1) * targets]),
+                one,
+            )
+            seen.append(bytes(one))
+            if start == 4 and window > 1:
+                network.window = window - 1
+    except OverflowError as error:
+        seen.append(str(error))
+    note("learned")
+    predict("learned")
+    network._state = [0.5] * len(network._state)
+    network._memory = network._memory
+    predict("set")
+    network.reset()
+    note("reset")
+    return seen
+
+
+sizes = st.tuples(st.integers(1, 5), st.integers(1, 12) | st.integers(1, 40), st.integers(1, 5))
+cases = st.tuples(
+    st.sampled_from(KINDS),
+    st.sampled_from(OUTPUTS),
+    st.sampled_from(OPTIMIZERS),
+    sizes,
+    st.sampled_from([0, 1, 1, 2, 3, 5, 8, 40]),
+    st.sampled_from([inf, inf, 1.0, 0.01]),
+    st.sampled_from([0.0, 0.01, 0.1, 1.0, 30.0, 1e200]),
+    st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    st.integers(0, 2**32),
+    st.sampled_from([0.5, 0.5, 3.0, 1e3, 1e160]),
+)
+
+
+@given(case=cases)
+@example((KINDS[0], OUTPUTS[0], OPTIMIZERS[0], (1, 16, 1), 32, inf, 0.01, [100], 1, 0.3))
+@example((KINDS[3], OUTPUTS[0], OPTIMIZERS[2], (1, 33, 2), 0, 0.1, 0.01, [150], 1, 0.3))
+@example((KINDS[4], OUTPUTS[3], OPTIMIZERS[3], (3, 40, 5), 32, 0.1, 0.01, [70, 2], 1, 0.3))
+def test_everything(compiled, case):
+    assert everything(compiled, case) == everything(_fallback, case)
+
+
+@pytest.mark.parametrize("label", [-1.0, 3.0, 1e300, float("nan")])
+def test_a_class_that_there_is_not(fastrnn, label):
+    network = fastrnn.simple.core.RNNCore()
+    network._build("elman", "tanh", 1, 2, 3, "softmax", "cross_entropy", "sgd")
+    before = packed(network._memory)
+    with pytest.raises(OverflowError):
+        network._train(buffer([1.0, 1.0]), buffer([1.0, label]), [2], 1, [], None)
+    with pytest.raises(OverflowError):
+        network._learn(buffer([1.0]), buffer([label]), buffer([0.0] * 3))
+    assert packed(network._memory) != before  # it has learned from the first step,
+    assert all(map(isfinite, network._memory))  # and no more
+
+
+def combinations():
+    for kind in KINDS:
+        for output in OUTPUTS:
+            for optimizer in OPTIMIZERS:
+                yield kind, output, optimizer
+
+
+@pytest.mark.parametrize(("kind", "output", "optimizer"), list(combinations()))
+@pytest.mark.parametrize("window", [0, 1, 4])
+def test_each(compiled, kind, output, optimizer, window):
+    for seed, size in enumerate((1, 3, 8, 18)):
+        case = (
+            kind,
+            output,
+            optimizer,
+            (1 + size % 4, size, 1 + size % 3),
+            window,
+            (inf, 0.5)[seed % 2],
+            0.1,
+            [9, 6],
+            seed,
+            0.5,
+        )
+        assert everything(compiled, case) == everything(_fallback, case)
