@@ -9,6 +9,8 @@ from itertools import count
 
 import pytest
 
+from bench.rows import COMPILED
+
 ROUNDS = 6
 
 # Zeros that nobody writes to take no memory. One pass lasts some 2 s.
@@ -29,7 +31,7 @@ def test_ctrl_c(measure):
     delays = (0.3 + 0.017 * i for i in count())  # the core looks for signals at regular times
 
     def start():
-        command, environment = [sys.executable, "-P", "-c", CHILD], os.environ | {"FASTRNN_BACKEND": "base"}
+        command, environment = [sys.executable, "-P", "-c", CHILD], os.environ | {"FASTRNN_BACKEND": COMPILED}
         child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert child.stdout.readline() == "training\n"
         time.sleep(next(delays))

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-ENVIRONMENT = os.environ | {"FASTRNN_BACKEND": "base"}
+from bench.rows import COMPILED
+
+ENVIRONMENT = os.environ | {"FASTRNN_BACKEND": COMPILED}
 # An installed package has its bytecode; where it does not, the first of our processes may write it.
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -6,7 +6,7 @@ from array import array
 import numpy
 import pytest
 
-from bench.rows import package
+from bench.rows import COMPILED, package
 
 LENGTH = 1_000_000
 draw = random.Random(0)
@@ -17,7 +17,7 @@ LISTS = {
     "ints of 60 bits": [draw.getrandbits(60) for _ in range(LENGTH)],
 }
 ROWS = {
-    "fastrnn": lambda values: package("base")._data.take(values, "values"),
+    "fastrnn": lambda values: package(COMPILED)._data.take(values, "values"),
     "twin": lambda values: package("python")._data.take(values, "values"),
     "array.array": lambda values: array("d", values),
     "numpy.array": lambda values: numpy.array(values, float),

@@ -1,7 +1,7 @@
 """Picks the core, once, when fastrnn is imported.
 
-The environment variable FASTRNN_BACKEND unset or empty: the best core that is there. A core's name: that core, or an
-ImportError where this installation does not have it.
+The environment variable FASTRNN_BACKEND unset or empty: the best core that is there and that the CPU can run. A core's
+name: that core, or an ImportError that says why it cannot be.
 """
 
 from __future__ import annotations
@@ -15,7 +15,25 @@ if TYPE_CHECKING:
 
 __all__ = ["backend", "core"]
 
-CORES = {"base": "fastrnn._core", "python": "fastrnn._fallback"}  # by name, best first
+CORES = {"v3": "fastrnn._core_v3", "base": "fastrnn._core", "python": "fastrnn._fallback"}  # by name, best first
+
+
+def load(module: str) -> ModuleType | None:
+    """The module, or None where it is not in this installation."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
+
+
+def runs(name: str) -> bool:
+    """Whether the CPU can run the core, for all this installation can tell."""
+    if name != "v3":
+        return True
+    cpu = load("fastrnn._cpu")
+    return cpu is not None and cpu.has_v3()
 
 
 def choose(wanted: str) -> tuple[str, ModuleType]:
@@ -23,14 +41,19 @@ def choose(wanted: str) -> tuple[str, ModuleType]:
     if wanted and wanted not in CORES:
         raise ImportError(f"FASTRNN_BACKEND={wanted!r} is none of the cores: {', '.join(CORES)}")
     for name in [wanted] if wanted else CORES:
-        try:
-            return name, import_module(CORES[name])
-        except ModuleNotFoundError as error:
-            if error.name != CORES[name]:
-                raise
+        if runs(name):
+            core = load(CORES[name])
+            if core is not None:
+                return name, core
+    if wanted == "v3" and load("fastrnn._cpu") is not None and not runs(wanted):
+        raise ImportError(
+            "FASTRNN_BACKEND='v3', but that core needs a CPU and an operating system that offer x86-64-v3 (AVX2), and "
+            "these do not. Unset FASTRNN_BACKEND"
+        )
     raise ImportError(
-        f"FASTRNN_BACKEND={wanted!r}, but that core is not in this installation: it was built without a C compiler "
-        "or without Cython. Install it again with FASTRNN_BUILD=require to see why, or unset FASTRNN_BACKEND"
+        f"FASTRNN_BACKEND={wanted!r}, but that core is not in this installation: it was built without a C compiler or "
+        f"without Cython{', or for another kind of CPU' if wanted == 'v3' else ''}. Install it again with "
+        "FASTRNN_BUILD=require to see why, or unset FASTRNN_BACKEND"
     )
 
 

@@ -1,6 +1,12 @@
-"""The errors that _data and both cores share: about one number of the caller's, and about a training that diverges."""
+"""The errors that _data and all cores share: about one number of the caller's, and about a training that diverges."""
+
+from __future__ import annotations
 
 from math import isfinite
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def number(value: object, name: str) -> float:
@@ -26,6 +32,12 @@ def number(value: object, name: str) -> float:
     if not isfinite(result):
         raise ValueError(f"{name} must be finite, not {result}")
     return result
+
+
+def check_length(buffer: Sequence[float] | memoryview[float] | memoryview[int], length: int) -> None:
+    """Hold a caller of a core to its boundary; who uses the public classes never sees this error."""
+    if len(buffer) != length:
+        raise ValueError(f"a buffer of {length} numbers is needed, not of {len(buffer)}")
 
 
 def type_name(value: object) -> str:

@@ -1,4 +1,4 @@
-"""One fixture over both cores: a test that asks for `fastrnn` runs on each of them, in one process."""
+"""One fixture over all cores: a test that asks for `fastrnn` runs on each of them, in one process."""
 
 import importlib
 import importlib.util
@@ -13,19 +13,26 @@ settings.register_profile("quick", deadline=None, max_examples=10)  # for instru
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-def need(backend):
-    """Skip where `backend` is not built; in CI that is a failure instead."""
-    if backend != "python" and importlib.util.find_spec("fastrnn._core") is None:
-        assert not os.environ.get("CI"), "the compiled core is not built"
-        pytest.skip("the compiled core is not built")
+COMPILED = {"v3": "fastrnn._core_v3", "base": "fastrnn._core"}
+SHARED = {*COMPILED.values(), "fastrnn._cpu"}  # a compiled module can be loaded once only
+
+
+def missing(backend):
+    """Why `backend` cannot run here, or nothing. In CI a core that is not built is a failure instead."""
+    if backend == "python":
+        return ""
+    if importlib.util.find_spec(COMPILED[backend]) is None:
+        required = os.environ.get("CI") and (backend == "base" or importlib.util.find_spec("fastrnn._cpu"))
+        assert not required, f"the core {backend} is not built"
+        return f"the core {backend} is not built"
+    if backend == "v3" and not importlib.import_module("fastrnn._cpu").has_v3():
+        return "the CPU does not offer x86-64-v3"
+    return ""
 
 
 def load(backend):
-    """A copy of the package that runs on `backend`, whatever the rest of the process runs on.
-
-    A compiled module can be loaded once only, so the copies share it.
-    """
-    ours = [name for name in sys.modules if name.partition(".")[0] == "fastrnn" and name != "fastrnn._core"]
+    """A copy of the package that runs on `backend`, whatever the rest of the process runs on."""
+    ours = [name for name in sys.modules if name.partition(".")[0] == "fastrnn" and name not in SHARED]
     before = {name: sys.modules.pop(name) for name in ours}
     wanted = os.environ.get("FASTRNN_BACKEND")
     os.environ["FASTRNN_BACKEND"] = backend
@@ -37,17 +44,18 @@ def load(backend):
         else:
             os.environ["FASTRNN_BACKEND"] = wanted
         for name in list(sys.modules):
-            if name.partition(".")[0] == "fastrnn" and name != "fastrnn._core":
+            if name.partition(".")[0] == "fastrnn" and name not in SHARED:
                 del sys.modules[name]
         sys.modules.update(before)
     assert package.backend == backend
     return package
 
 
-@pytest.fixture(scope="session", params=["base", "python"])
+@pytest.fixture(scope="session", params=[*COMPILED, "python"])
 def backend(request):
     """The name of each core in turn, or with indirect=["backend"] of the one that a test names."""
-    need(request.param)
+    if reason := missing(request.param):
+        pytest.skip(reason)
     return request.param
 
 
@@ -58,7 +66,8 @@ def fastrnn(backend):
 
 
 @pytest.fixture(scope="session")
-def both():
-    """The package on the compiled core and on the twin."""
-    need("base")
-    return load("base"), load("python")
+def packages():
+    """The package on every core: on the compiled ones first, of which there is at least one, and on the twin."""
+    if reason := missing("base"):
+        pytest.skip(reason)
+    return [load(backend) for backend in (*COMPILED, "python") if not missing(backend)]

@@ -1,5 +1,6 @@
 """Which core runs, and what importing fastrnn brings along."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -16,22 +17,26 @@ def python(program, **environment):
     )
 
 
-@pytest.mark.usefixtures("both")
+@pytest.mark.usefixtures("packages")
 def test_the_best_core_by_default():
-    assert python("import fastrnn; print(fastrnn.backend)").stdout == "base\n"
-    assert python("import fastrnn; print(fastrnn.backend)", FASTRNN_BACKEND="").stdout == "base\n"
+    try:
+        best = "v3" if importlib.import_module("fastrnn._cpu").has_v3() else "base"
+    except ModuleNotFoundError:
+        best = "base"
+    assert python("import fastrnn; print(fastrnn.backend)").stdout == f"{best}\n"
+    assert python("import fastrnn; print(fastrnn.backend)", FASTRNN_BACKEND="").stdout == f"{best}\n"
 
 
 def test_a_named_core(backend):
     program = "import fastrnn; print(fastrnn.backend, fastrnn.SimpleRNN.__mro__[1].__module__)"
-    module = {"base": "fastrnn._core", "python": "fastrnn._fallback"}[backend]
+    module = {"v3": "fastrnn._core_v3", "base": "fastrnn._core", "python": "fastrnn._fallback"}[backend]
     assert python(program, FASTRNN_BACKEND=backend).stdout == f"{backend} {module}\n"
 
 
 def test_an_unknown_core():
     done = python("import fastrnn", FASTRNN_BACKEND="fast")
     assert done.returncode == 1
-    assert "ImportError: FASTRNN_BACKEND='fast' is none of the cores: base, python" in done.stderr
+    assert "ImportError: FASTRNN_BACKEND='fast' is none of the cores: v3, base, python" in done.stderr
 
 
 WITHOUT_CORE = """
@@ -39,7 +44,7 @@ import sys
 
 class NotBuilt:
     def find_spec(self, name, *_):
-        if name == "fastrnn._core":
+        if name in LEFT_OUT:
             raise ModuleNotFoundError(name, name=name)
 
 sys.meta_path.insert(0, NotBuilt())
@@ -48,11 +53,33 @@ print(fastrnn.backend)
 """
 
 
+NONE = 'LEFT_OUT = {"fastrnn._core", "fastrnn._core_v3", "fastrnn._cpu"}'
+NO_CPU = 'LEFT_OUT = {"fastrnn._cpu"}'
+OLD_CPU = """
+LEFT_OUT = ()
+import sys, types
+sys.modules["fastrnn._cpu"] = types.SimpleNamespace(has_v3=lambda: False)
+"""
+
+
 def test_without_a_compiled_core():
-    assert python(WITHOUT_CORE).stdout == "python\n"
-    done = python(WITHOUT_CORE, FASTRNN_BACKEND="base")
+    assert python(NONE + WITHOUT_CORE).stdout == "python\n"
+    for name in ("base", "v3"):
+        done = python(NONE + WITHOUT_CORE, FASTRNN_BACKEND=name)
+        assert done.returncode == 1
+        assert f"ImportError: FASTRNN_BACKEND='{name}', but that core is not in this installation" in done.stderr
+
+
+@pytest.mark.usefixtures("packages")
+@pytest.mark.parametrize(
+    ("cpu", "why"), [(NO_CPU, "that core is not in this installation"), (OLD_CPU, "that core needs a CPU")]
+)
+def test_without_v3(cpu, why):
+    """A CPU that cannot run v3, or is unknown: base runs, and asking for v3 is an error that says why."""
+    assert python(cpu + WITHOUT_CORE).stdout == "base\n"
+    done = python(cpu + WITHOUT_CORE, FASTRNN_BACKEND="v3")
     assert done.returncode == 1
-    assert "ImportError: FASTRNN_BACKEND='base', but that core is not in this installation" in done.stderr
+    assert f"ImportError: FASTRNN_BACKEND='v3', but {why}" in done.stderr
 
 
 def test_imports_the_standard_library_alone(backend):

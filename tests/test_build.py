@@ -20,7 +20,11 @@ import pytest
 import fastrnn
 
 ROOT = Path(__file__).parent.parent
-CORE = "_core" + sysconfig.get_config_var("EXT_SUFFIX")
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+X86_64 = platform.machine() in ("x86_64", "AMD64")
+CORES = {name + SUFFIX for name in (("_core", "_core_v3", "_cpu") if X86_64 else ("_core",))}
+CPU = set(Path("/proc/cpuinfo").read_text().split()) if Path("/proc/cpuinfo").exists() else set()
+BEST = "v3" if X86_64 and {"avx2", "bmi2", "fma", "movbe"} <= CPU else "base"
 
 pytestmark = [
     pytest.mark.build,
@@ -163,7 +167,7 @@ def compiled(tmp_path_factory, tools, wheel):
 def numbers(compiled):
     """What every core must give."""
     backend, numbers = compiled.train()
-    assert backend == "base"
+    assert backend == BEST
     return numbers
 
 
@@ -186,7 +190,7 @@ def test_wheel(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {Path(name) for name in archive.namelist()}
     package = {path.name for path in names if path.parts[0] == "fastrnn"}
-    assert package == sources("*.py") | sources("*.pyi") | {"py.typed", CORE}
+    assert package == sources("*.py") | sources("*.pyi") | {"py.typed", *CORES}
     information = f"fastrnn-{fastrnn.__version__}.dist-info"
     assert {path.parts[0] for path in names} == {"fastrnn", information}
     assert Path(information, "licenses", "LICENSE") in names
@@ -212,7 +216,7 @@ def test_sdist_passes_its_own_tests(sdist, tmp_path, tools, numbers):
     environment = Environment(tmp_path / "environment", tools)
     pip = (sys.executable, "-m", "pip", "--python", environment.python, "install", "--no-deps")
     run(*pip, sdist, cwd=tmp_path, FASTRNN_BUILD="require")
-    assert environment.train() == ["base", numbers]
+    assert environment.train() == [BEST, numbers]
     site = environment.run("import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     Path(site, "borrowed.pth").write_text("\n".join(path for path in sys.path if Path(path).name == "site-packages"))
     # A safe path leaves out the current folder, whose fastrnn/ has no compiled core.
@@ -225,24 +229,25 @@ def test_sdist_passes_its_own_tests(sdist, tmp_path, tools, numbers):
 
 
 def test_with_a_compiler(compiled, numbers):
-    assert CORE in compiled.files()
-    assert compiled.train() == ["base", numbers]
+    assert compiled.files() >= CORES
+    assert compiled.train() == [BEST, numbers]
 
 
 def test_flags_that_would_change_the_bits(fresh, tree, numbers):
     """Those of the environment, as distributions set them: for newer CPUs, which fuse operations, or for speed."""
-    if platform.machine() != "x86_64" or " fma " not in Path("/proc/cpuinfo").read_text():
+    if not X86_64 or "fma" not in CPU:
         pytest.skip("needs an x86-64 Linux whose CPU has fused multiply-add")
     fresh.install(tree, FASTRNN_BUILD="require", CFLAGS="-march=x86-64-v3 -ffp-contract=fast -ffast-math")
-    assert fresh.train() == ["base", numbers]
+    assert fresh.train(FASTRNN_BACKEND="base") == ["base", numbers]
+    assert fresh.train() == [BEST, numbers]
     program = "import fastrnn\ntry: fastrnn.SimpleRNN().predict([float('nan')])\nexcept ValueError: print('refused')"
     assert fresh.run(program) == "refused\n"  # to which -ffast-math is blind
 
 
 def test_without_a_compiler(fresh, tree, numbers, failing_compiler):
     printed = fresh.install(tree, CC=failing_compiler)
-    assert "fastrnn._core is left out, and pure Python runs instead" in printed
-    assert CORE not in fresh.files()
+    assert "fastrnn._core is left out, and the best core that is left runs" in printed
+    assert not CORES & fresh.files()
     assert fresh.train() == ["python", numbers]
     printed = fresh.run("import fastrnn", FASTRNN_BACKEND="base", fails=True)
     assert "ImportError: FASTRNN_BACKEND='base', but that core is not in this installation" in printed
@@ -252,15 +257,27 @@ def test_without_a_compiler(fresh, tree, numbers, failing_compiler):
 def test_without_cython(fresh, tree, numbers):
     (tree / "fastrnn" / "_core.c").write_text("#error C of an older build, which must not be compiled\n")
     printed = fresh.install(tree, cython=False)
-    assert "fastrnn._core is left out, and pure Python runs instead: No module named 'Cython'" in printed
+    assert "fastrnn._core is left out, and the best core that is left runs: No module named 'Cython'" in printed
     assert fresh.train() == ["python", numbers]
 
 
 def test_with_a_broken_source(fresh, tree, numbers):
     with (tree / "fastrnn" / "_core.pyx").open("a") as source:
         source.write("\ncdef this is no Cython\n")
-    fresh.install(tree)
+    fresh.install(tree)  # _core_v3.pyx includes it
     assert fresh.train() == ["python", numbers]
+
+
+def test_with_a_compiler_that_does_not_know_the_cpu(fresh, tree, numbers, tmp_path):
+    """Only what needs x86-64-v3 is left out."""
+    if not X86_64:
+        pytest.skip("one core only is built here")
+    compiler = tmp_path / "old-compiler"
+    compiler.write_text('#!/bin/sh\ncase "$*" in *x86-64-v3*) exit 1;; esac\nexec cc "$@"\n')
+    compiler.chmod(0o755)
+    printed = fresh.install(tree, CC=compiler)
+    assert "fastrnn._core_v3 is left out, and the best core that is left runs" in printed
+    assert fresh.train() == ["base", numbers]
 
 
 def test_a_core_that_imports_wrongly_is_not_passed_over(fresh, tree):
@@ -293,8 +310,8 @@ def test_an_unknown_wish(fresh, tree):
 
 def test_editable(fresh, tree, numbers, failing_compiler):
     fresh.install("--editable", tree)
-    assert (tree / "fastrnn" / CORE).exists()
-    assert fresh.train() == ["base", numbers]
+    assert all((tree / "fastrnn" / name).exists() for name in CORES)
+    assert fresh.train() == [BEST, numbers]
     # An older core must not pass for one that cannot be built any more.
     fresh.install("--editable", tree, CC=failing_compiler)
     assert fresh.train() == ["python", numbers]
@@ -310,11 +327,11 @@ def test_an_older_build_beside_a_failing_one(fresh, tree, numbers, failing_compi
 # ---- which core runs ----
 
 
-@pytest.mark.parametrize(("wanted", "backend"), [("", "base"), ("base", "base"), ("python", "python")])
+@pytest.mark.parametrize(("wanted", "backend"), [("", BEST), (BEST, BEST), ("base", "base"), ("python", "python")])
 def test_a_core_by_name(compiled, numbers, wanted, backend):
     assert compiled.train(FASTRNN_BACKEND=wanted) == [backend, numbers]
 
 
 def test_an_unknown_core(compiled):
     printed = compiled.run("import fastrnn", FASTRNN_BACKEND="fastest", fails=True)
-    assert "ImportError: FASTRNN_BACKEND='fastest' is none of the cores: base, python" in printed
+    assert "ImportError: FASTRNN_BACKEND='fastest' is none of the cores: v3, base, python" in printed

@@ -54,12 +54,12 @@ def run(program, *arguments, backend):
     [("base", 10**9, 1), ("base", 3, 10**9), ("python", 10**7, 1), ("python", 3, 10**9)],
     indirect=["backend"],
 )
-def test_ctrl_c_leaves_a_completed_step(backend, length, epochs, both):
+def test_ctrl_c_leaves_a_completed_step(backend, length, epochs, packages):
     """All values are those of one and the same step, found by going there step by step."""
     losses, *values = run(INTERRUPT, length, epochs, backend=backend).split()
     names = ("w_input_hidden", "w_hidden_hidden", "w_hidden_output", "b_hidden", "b_output", "hidden_state")
     expected = dict(zip(names, map(float.fromhex, values), strict=True))
-    network = both[0].SimpleRNN(epochs=int(losses), seed=1)
+    network = packages[0].SimpleRNN(epochs=int(losses), seed=1)
     if losses != "0":
         network.train([0.0] * length, [0.0] * length, verbose=False)
     for step in range(min(length, 10**8)):

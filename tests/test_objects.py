@@ -114,17 +114,17 @@ def test_subclasses(fastrnn):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickles_do_not_depend_on_the_core(both, protocol, monkeypatch):
+def test_pickles_do_not_depend_on_the_core(packages, protocol, monkeypatch):
     """Written on each core, read on each core; and the bytes are the same."""
     pickles = {}
-    for package in both:
+    for package in packages:
         monkeypatch.setitem(__import__("sys").modules, "fastrnn", package)
         monkeypatch.setitem(__import__("sys").modules, "fastrnn.simple", package.simple)
         network = package.SimpleRNN(lr=0.3, epochs=4, seed=8)
         network.train([0, 1, 1], [1, 1, 0], verbose=False)
         pickles[package.backend] = pickle.dumps(network, protocol)
     assert pickles["base"] == pickles["python"]
-    for package in both:
+    for package in packages:
         monkeypatch.setitem(__import__("sys").modules, "fastrnn", package)
         monkeypatch.setitem(__import__("sys").modules, "fastrnn.simple", package.simple)
         network = pickle.loads(pickles["base"])

@@ -8,8 +8,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastrnn import _fallback
-
 KINDS = [("elman", "tanh"), ("elman", "sigmoid"), ("elman", "relu"), ("gru", "tanh"), ("lstm", "tanh")]
 OUTPUTS = [
     ("linear", "half_squared_error"),
@@ -18,12 +16,6 @@ OUTPUTS = [
     ("softmax", "cross_entropy"),
 ]
 OPTIMIZERS = [("sgd", 0.0, 0.0), ("sgd", 0.9, 0.0), ("adam", 0.0, 0.0), ("adamw", 0.0, 0.1)]
-
-
-@pytest.fixture(scope="session")
-def compiled(both):
-    """The compiled core; the twin is what it is held to."""
-    return both[0].simple.core
 
 
 def buffer(values):
@@ -129,8 +121,9 @@ cases = st.tuples(
 @example((KINDS[0], OUTPUTS[0], OPTIMIZERS[0], (1, 16, 1), 32, inf, 0.01, [100], 1, 0.3))
 @example((KINDS[3], OUTPUTS[0], OPTIMIZERS[2], (1, 33, 2), 0, 0.1, 0.01, [150], 1, 0.3))
 @example((KINDS[4], OUTPUTS[3], OPTIMIZERS[3], (3, 40, 5), 32, 0.1, 0.01, [70, 2], 1, 0.3))
-def test_everything(compiled, case):
-    assert everything(compiled, case) == everything(_fallback, case)
+def test_everything(packages, case):
+    *compiled, twin = (everything(package.simple.core, case) for package in packages)
+    assert all(found == twin for found in compiled)
 
 
 @pytest.mark.parametrize("label", [-1.0, 3.0, 1e300, float("nan")])
@@ -155,7 +148,7 @@ def combinations():
 
 @pytest.mark.parametrize(("kind", "output", "optimizer"), list(combinations()))
 @pytest.mark.parametrize("window", [0, 1, 4])
-def test_each(compiled, kind, output, optimizer, window):
+def test_each(packages, kind, output, optimizer, window):
     for seed, size in enumerate((1, 3, 8, 18)):
         case = (
             kind,
@@ -169,4 +162,5 @@ def test_each(compiled, kind, output, optimizer, window):
             seed,
             0.5,
         )
-        assert everything(compiled, case) == everything(_fallback, case)
+        *compiled, twin = (everything(package.simple.core, case) for package in packages)
+        assert all(found == twin for found in compiled)

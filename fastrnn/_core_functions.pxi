@@ -1,0 +1,227 @@
+# Part of _core.pyx: exp, tanh and sigmoid, and the sums of an RNN. The twin: _fallback_functions.py.
+
+# ---- exp, tanh and sigmoid: plain double arithmetic, so that every core and vector width gives the same bits ----
+
+cdef extern from *:
+    """
+    #define LOG2_E 1.4426950408889634           /* log2(e) */
+    #define LN2_HIGH 6.93147180369123816490e-01 /* ln 2 to 33 bits: k * LN2_HIGH is exact (Cody, Waite 1980) */
+    #define LN2_LOW 1.90821492927058770002e-10  /* the rest of ln 2 */
+    #define ROUND 6755399441055744.0            /* 1.5 * 2^52: added, it rounds to an integer */
+    #define EXP_LOW -746.0                      /* exp is 0.0 below, */
+    #define EXP_HIGH 710.0                      /* and infinity above */
+    #define TANH_ONE 22.0                       /* tanh is 1.0 above */
+    #define TANH_LARGE 0.55                     /* where 1 - 2 / (exp(2x) + 1) becomes the more exact form */
+    """
+    const double LOG2_E, LN2_HIGH, LN2_LOW, ROUND, EXP_LOW, EXP_HIGH, TANH_ONE, TANH_LARGE
+
+
+cdef union Bits:
+    double number
+    uint64_t bits
+
+
+cdef inline double power_of_two(double k) noexcept nogil:
+    """2^k for an integer k. Adding ROUND brings it to the last bits, from where it is shifted to the exponent's."""
+    cdef Bits value
+    value.number = k + ROUND
+    value.bits = (value.bits + 1023) << 52
+    return value.number
+
+
+cdef inline double exp_tail(double r) noexcept nogil:
+    """exp(r) - 1 - r for |r| <= ln(2) / 2: Taylor's polynomial to r^13 (the rest: below 5e-18), Estrin's scheme."""
+    cdef double r2 = r * r
+    cdef double r4 = r2 * r2
+    cdef double r8 = r4 * r4
+    cdef double a = (1.0 / 2.0 + r * (1.0 / 6.0)) + r2 * (1.0 / 24.0 + r * (1.0 / 120.0))
+    cdef double b = (1.0 / 720.0 + r * (1.0 / 5040.0)) + r2 * (1.0 / 40320.0 + r * (1.0 / 362880.0))
+    cdef double c = (1.0 / 3628800.0 + r * (1.0 / 39916800.0)) + r2 * (1.0 / 479001600.0 + r * (1.0 / 6227020800.0))
+    return r2 * ((a + r4 * b) + r8 * c)
+
+
+cdef inline double fast_exp(double x) noexcept nogil:
+    """exp(x) = 2^k * exp(r), with k the integer nearest to x / ln 2 and r = x - k * ln 2."""
+    cdef double k, high, low, value, half
+    x = EXP_LOW if x < EXP_LOW else x
+    x = EXP_HIGH if x > EXP_HIGH else x
+    k = (x * LOG2_E + ROUND) - ROUND
+    high = x - k * LN2_HIGH
+    low = k * LN2_LOW
+    value = 1.0 + (high - (low - exp_tail(high - low)))
+    half = (0.5 * k + ROUND) - ROUND    # in two steps, for 2^k alone can be too large or too small for a double
+    return value * power_of_two(half) * power_of_two(k - half)
+
+
+cdef inline double fast_sigmoid(double x) noexcept nogil:
+    """1 / (1 + exp(-x)), as exp(x) / (1 + exp(x)) below 0, and with the rounding of the denominator put right."""
+    cdef double e = fast_exp(-fabs(x))
+    cdef double denominator = 1.0 + e
+    cdef double rest = e - (denominator - 1.0)
+    cdef double value = (e if x < 0.0 else 1.0) / denominator
+    return value - value * rest * (1.0 - value if x < 0.0 else value)
+
+
+cdef inline double fast_tanh(double x) noexcept nogil:
+    """tanh(x) = m / (m + 2) with m = exp(2x) - 1, exact to the last digits near 0 too; the same put otherwise above."""
+    cdef double t = fabs(x)
+    cdef double y, k, high, low, scale, m, denominator, rest, value
+    t = TANH_ONE if t > TANH_ONE else t
+    y = 2.0 * t
+    k = (y * LOG2_E + ROUND) - ROUND
+    high = y - k * LN2_HIGH
+    low = k * LN2_LOW
+    scale = power_of_two(k)
+    m = scale * (high - (low - exp_tail(high - low))) + (scale - 1.0)
+    denominator = m + 2.0
+    rest = m - (denominator - 2.0)
+    value = (m if t < TANH_LARGE else 2.0) / denominator
+    return copysign(value - value * rest * (0.5 - 0.5 * value) if t < TANH_LARGE else 1.0 - value, x)
+
+
+cdef void sigmoid_all(double* values, Py_ssize_t length) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(length):
+        values[i] = fast_sigmoid(values[i])
+
+
+cdef void tanh_all(double* values, Py_ssize_t length) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(length):
+        values[i] = fast_tanh(values[i])
+
+
+# ---- sums: in the order of their terms ----
+# What runs side by side, in vectors and registers, are different sums.
+
+cdef inline void add_products_block(const double* start, const double* weights, Py_ssize_t stride, const double* vector,
+                                    Py_ssize_t length, double* result, Py_ssize_t block) noexcept nogil:
+    """`block` times lanes_t of add_products; inlined with a constant, so that the sums stay in registers."""
+    cdef lanes_t sums[8]
+    cdef const lanes_t* column
+    cdef double value
+    cdef Py_ssize_t i, k
+    for i in range(block):
+        sums[i] = (<const lanes_t*> start)[i]
+    for k in range(length):
+        column = <const lanes_t*> (weights + k * stride)
+        value = vector[k]
+        for i in range(block):
+            sums[i] = sums[i] + column[i] * value
+    for i in range(block):
+        (<lanes_t*> result)[i] = sums[i]
+
+
+cdef inline Py_ssize_t block_of(Py_ssize_t width) noexcept nogil:
+    """How many sums to take at once where `width` are left to be done."""
+    cdef Py_ssize_t lanes = sizeof(lanes_t) // sizeof(double)
+    return lanes * (8 if width >= 8 * lanes else 4 if width >= 4 * lanes else 2 if width >= 2 * lanes else 1)
+
+
+cdef void add_products(const double* start, const double* weights, Py_ssize_t stride, const double* vector,
+                       Py_ssize_t length, double* result, Py_ssize_t width) noexcept nogil:
+    """result[i] = start[i] + weights[0][i] * vector[0] + weights[1][i] * vector[1] + ..., for i up to `width`, padded.
+
+    weights: `length` columns of a matrix, each `stride` doubles from the one before it, or packed if stride is 0. For
+    the rows of a matrix this is the twin's add_transposed_products.
+    """
+    cdef Py_ssize_t i = 0, lanes = sizeof(lanes_t) // sizeof(double), block, step
+    cdef const double* columns
+    while i < width:
+        block = block_of(width - i)
+        step = stride if stride else block
+        columns = weights + (i if stride else i * length)
+        if block == 8 * lanes:
+            add_products_block(start + i, columns, step, vector, length, result + i, 8)
+        elif block == 4 * lanes:
+            add_products_block(start + i, columns, step, vector, length, result + i, 4)
+        elif block == 2 * lanes:
+            add_products_block(start + i, columns, step, vector, length, result + i, 2)
+        else:
+            add_products_block(start + i, columns, step, vector, length, result + i, 1)
+        i += block
+
+
+cdef void pack(const double* columns, Py_ssize_t stride, Py_ssize_t length, Py_ssize_t width,
+               double* packed) noexcept nogil:
+    """Copy columns in the order in which add_products takes them: a large matrix is read faster so."""
+    cdef Py_ssize_t i = 0, k, block
+    while i < width:
+        block = block_of(width - i)
+        for k in range(length):
+            memcpy(packed + i * length + k * block, columns + k * stride + i, block * sizeof(double))
+        i += block
+
+
+cdef void pack_rows(const double* columns, Py_ssize_t stride, Py_ssize_t length, Py_ssize_t width, Py_ssize_t size,
+                    double* packed) noexcept nogil:
+    """The same of the `length` rows of a matrix that lies in `size` columns, in tiles of a cache line's width."""
+    cdef Py_ssize_t i = 0, j, k, tile, block
+    while i < width:
+        block = block_of(width - i)
+        for tile in range(0, length, 8):
+            for j in range(i, min(i + block, size)):
+                for k in range(tile, min(tile + 8, length)):
+                    packed[i * length + k * block + j - i] = columns[j * stride + k]
+        i += block
+
+
+cdef inline void sum_of_products_block(const double* rows, const double* columns, Py_ssize_t stride, Py_ssize_t steps,
+                                       double* result, Py_ssize_t result_stride,
+                                       Py_ssize_t height, Py_ssize_t block) noexcept nogil:
+    """`height` times `block` times lanes_t of sum_of_products, in registers."""
+    cdef lanes_t sums[4][2]
+    cdef const lanes_t* column = <const lanes_t*> columns
+    cdef Py_ssize_t t, i, k
+    for k in range(height):
+        for i in range(block):
+            sums[k][i] = column[i] * rows[k]
+    for t in range(1, steps):
+        column = <const lanes_t*> (columns + t * stride)
+        for k in range(height):
+            for i in range(block):
+                sums[k][i] = sums[k][i] + column[i] * rows[t * stride + k]
+    for k in range(height):
+        for i in range(block):
+            (<lanes_t*> (result + k * result_stride))[i] = sums[k][i]
+
+
+cdef int sum_of_products(const double* rows, Py_ssize_t length, const double* columns, Py_ssize_t width,
+                         Py_ssize_t stride, Py_ssize_t steps, double* result, Py_ssize_t result_stride,
+                         double* work) except -1 nogil:
+    """result[k][i] = rows[0][k] * columns[0][i] + rows[1][k] * columns[1][i] + ...: a gradient over a window.
+
+    rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded.
+    """
+    cdef Py_ssize_t i = 0, k, lanes = sizeof(lanes_t) // sizeof(double), block
+    cdef double* sums
+    while i < width:
+        block = 2 if i + 2 * lanes <= width else 1
+        k = 0
+        while k < length:
+            sums = result + k * result_stride + i
+            if block == 2 and k + 4 <= length:
+                sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 4, 2)
+                k += 4
+            elif block == 2:
+                sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 1, 2)
+                k += 1
+            elif k + 4 <= length:
+                sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 4, 1)
+                k += 4
+            else:
+                sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 1, 1)
+                k += 1
+        i += block * lanes
+        look_for_signals(work, <double> block * lanes * length * steps)
+    return 0
+
+
+cdef int look_for_signals(double* work, double done) except -1 nogil:
+    """Count the products that are done, and every WORK of them look for Ctrl-C."""
+    work[0] += done
+    if work[0] > WORK:
+        work[0] = 0.0
+        with gil:
+            PyErr_CheckSignals()
+    return 0

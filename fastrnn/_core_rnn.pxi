@@ -1,0 +1,733 @@
+# Part of _core.pyx: an RNN over time. The twin: _fallback_rnn.py.
+
+cdef extern from *:
+    """
+    #define BETA_1 0.9      /* Adam's, as Kingma and Ba (2015) give them */
+    #define BETA_2 0.999
+    #define EPSILON 1e-8
+    """
+    const double BETA_1, BETA_2, EPSILON
+
+
+@cython.final
+@cython.internal
+cdef class Doubles:
+    """Memory of zeros, at the beginning of a cache line."""
+    cdef void* memory
+    cdef double* start
+
+    def __cinit__(self, Py_ssize_t length):
+        self.memory = calloc(length + 8, sizeof(double))
+        if self.memory == NULL:
+            raise MemoryError
+        self.start = <double*> ((<uintptr_t> self.memory + 63) // 64 * 64)
+
+    def __dealloc__(self):
+        free(self.memory)
+
+
+@cython.final
+@cython.internal
+cdef class Parameter:
+    """What a memoryview of a parameter looks at: rows and columns, or rows alone, somewhere in the network's memory."""
+    cdef Doubles owner
+    cdef double* start
+    cdef int ndim
+    cdef Py_ssize_t[2] shape
+    cdef Py_ssize_t[2] strides
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        if flags & PyBUF_STRIDES != PyBUF_STRIDES:
+            raise BufferError("the parameter is not contiguous")
+        view.obj = self
+        view.buf = self.start
+        view.len = self.shape[0] * (self.shape[1] if self.ndim == 2 else 1) * <Py_ssize_t> sizeof(double)
+        view.itemsize = sizeof(double)
+        view.readonly = False
+        view.format = b"d"
+        view.ndim = self.ndim
+        view.shape = self.shape
+        view.strides = self.strides
+        view.suboffsets = NULL
+        view.internal = NULL
+
+
+@cython.final
+@cython.internal
+cdef class Tape:
+    """What a window of steps leaves behind for backward, a row a step, and the memory that backward and update need."""
+    cdef Doubles memory
+    cdef Py_ssize_t steps       # that it has room for
+    cdef double* rows           # one more than steps: the state after the last one
+    cdef double* values         # laid out as the network's memory: the gradient, then what is to be written there
+    cdef double* weights        # those of forward, packed
+    cdef double* w_hidden_hidden    # its rows, packed
+    cdef double* by_h
+    cdef double* by_other       # an LSTM's gradient by c, a GRU's by h without its gates
+    cdef double bound           # no parameter is larger; infinity where that is not known
+
+    def __cinit__(self, Py_ssize_t steps, Py_ssize_t row, Py_ssize_t values, Py_ssize_t weights, Py_ssize_t rows,
+                  Py_ssize_t lanes):
+        self.steps = steps
+        self.bound = INFINITY
+        self.memory = Doubles((steps + 1) * row + values + weights + rows + 2 * lanes)
+        self.rows = self.memory.start
+        self.values = self.rows + (steps + 1) * row
+        self.weights = self.values + values
+        self.w_hidden_hidden = self.weights + weights
+        self.by_h = self.w_hidden_hidden + rows
+        self.by_other = self.by_h + lanes
+
+
+cdef Tape new_tape(const Network* n, Py_ssize_t steps, bint learn):
+    cdef Tape tape = Tape(steps, n.row, 3 * n.length if learn else 0, n.b_hidden_hidden - first_weights(n),
+                          n.gates * n.lanes if learn else 0, n.lanes)
+    cdef Py_ssize_t t
+    for t in range(steps):
+        tape.rows[t * n.row + n.one] = 1.0
+    return tape
+
+
+cdef Py_ssize_t first_weights(const Network* n) noexcept nogil:
+    """Where the columns begin that forward wants packed; they end where those of w_hidden_hidden do."""
+    return n.w_hidden_hidden if n.cell == GRU else n.w_input_hidden
+
+
+cdef void pack_weights(const Network* n, const double* parameters, Tape tape) noexcept nogil:
+    cdef Py_ssize_t first = first_weights(n)
+    pack(parameters + first, n.stride, (n.b_hidden_hidden - first) // n.stride, n.stride, tape.weights)
+
+
+cdef void forward(const Network* n, const double* parameters, const double* packed, double* rows, Py_ssize_t steps,
+                  const double* inputs) noexcept nogil:
+    """Run over `steps` rows, from the state in the first: the states and traces, and then the sums of the output layer.
+
+    packed: what pack_weights has packed, or NULL, where that would not pay.
+    """
+    cdef const double* weights = packed if packed else parameters + first_weights(n)
+    cdef Py_ssize_t stride = 0 if packed else n.stride, t, i
+    cdef double* row
+    for t in range(steps):
+        row = rows + t * n.row
+        for i in range(n.input_size):
+            row[n.x + i] = inputs[t * n.input_size + i]
+        if n.cell == ELMAN:
+            elman_forward(n, parameters, weights, stride, row)
+        elif n.cell == GRU:
+            gru_forward(n, parameters, weights, stride, row)
+        else:
+            lstm_forward(n, parameters, weights, stride, row)
+    for i in range(n.output_size):
+        output_sums(parameters[n.b_output + i], parameters + n.w_hidden_output + i * n.lanes, n.hidden_size,
+                    rows + n.row + n.h, n.row, steps, rows + n.sums + i)
+
+
+cdef void output_sums(double bias, const double* weights, Py_ssize_t size, const double* h, Py_ssize_t row,
+                      Py_ssize_t steps, double* sums) noexcept nogil:
+    """One sum of the output layer in every step, four steps side by side: a sum waits for each of its additions."""
+    cdef double a, b, c, d, weight
+    cdef Py_ssize_t t = 0, j
+    while t + 4 <= steps:
+        a = b = c = d = bias
+        for j in range(size):
+            weight = weights[j]
+            a += weight * h[j]
+            b += weight * h[row + j]
+            c += weight * h[2 * row + j]
+            d += weight * h[3 * row + j]
+        sums[0] = a
+        sums[row] = b
+        sums[2 * row] = c
+        sums[3 * row] = d
+        h += 4 * row
+        sums += 4 * row
+        t += 4
+    while t < steps:
+        a = bias
+        for j in range(size):
+            a += weights[j] * h[j]
+        sums[0] = a
+        h += row
+        sums += row
+        t += 1
+
+
+cdef double loss_of_step(const Network* n, double* row, const double* targets) noexcept nogil:
+    """The loss of a step; its gradient by the sums goes on the tape."""
+    if n.loss == HALF_SQUARED_ERROR:
+        return half_squared_error(n.output, n.output_size, row + n.sums, targets, row + n.gradient)
+    if n.loss == BINARY_CROSS_ENTROPY:
+        return binary_cross_entropy(n.output, n.output_size, row + n.sums, targets, row + n.gradient)
+    return cross_entropy(n.output_size, row + n.sums, targets, row + n.gradient)
+
+
+cdef int backward(const Network* n, const double* parameters, Tape tape, Py_ssize_t steps,
+                  double* work) except -1 nogil:
+    """The gradients of the window's mean loss by all sums, by truncated backpropagation through time."""
+    cdef double scale = 1.0 / steps
+    cdef double* row
+    cdef const double* by_rows
+    cdef Py_ssize_t t, i
+    if steps > 1:
+        pack_rows(parameters + n.w_hidden_hidden, n.stride, n.gates, n.lanes, n.hidden_size, tape.w_hidden_hidden)
+    fill(tape.by_h, n.lanes, 0.0)
+    fill(tape.by_other, n.lanes, 0.0)
+    for t in range(steps - 1, -1, -1):
+        row = tape.rows + t * n.row
+        by_rows = tape.w_hidden_hidden if t > 0 else NULL
+        for i in range(n.output_size):
+            row[n.by_output + i] = scale * row[n.gradient + i]
+        add_products(tape.by_h, parameters + n.w_hidden_output, n.lanes, row + n.by_output, n.output_size,
+                     tape.by_h, n.lanes)
+        if n.cell == ELMAN:
+            elman_backward(n, by_rows, row, tape.by_h)
+        elif n.cell == GRU:
+            gru_backward(n, by_rows, row, tape.by_h, tape.by_other)
+        else:
+            lstm_backward(n, by_rows, row, tape.by_h, tape.by_other)
+        look_for_signals(work, n.gates * (n.lanes + 32.0))
+    return 0
+
+
+cdef int gradients(const Network* n, Tape tape, Py_ssize_t steps, double* work) except -1 nogil:
+    """The gradient of the window's mean loss by the parameters, after backward."""
+    cdef double* rows = tape.rows
+    cdef double* values = tape.values
+    cdef Py_ssize_t size = n.hidden_size
+    if n.cell == GRU:
+        sum_of_products(rows + n.one, 1 + n.input_size, rows + n.delta, n.stride, n.row, steps,
+                        values + n.b_hidden, n.stride, work)
+        sum_of_products(rows + n.h, size, rows + n.delta_hidden, n.stride, n.row, steps,
+                        values + n.w_hidden_hidden, n.stride, work)
+        sum_of_products_of_q(n, rows, steps, values + n.b_hidden_hidden)
+    else:
+        sum_of_products(rows + n.one, 1 + n.input_size + size, rows + n.delta, n.stride, n.row, steps,
+                        values + n.b_hidden, n.stride, work)
+    sum_of_products(rows + n.by_output, n.output_size, rows + n.row + n.h, n.lanes, n.row, steps,
+                    values + n.w_hidden_output, n.lanes, work)
+    sum_of_products(rows + n.one, 1, rows + n.by_output, n.outputs, n.row, steps, values + n.b_output, n.outputs, work)
+    return 0
+
+
+cdef void sum_of_products_of_q(const Network* n, const double* rows, Py_ssize_t steps, out_t sums) noexcept nogil:
+    """The gradient of a GRU's b_hidden_hidden: the sum of the deltas of q."""
+    cdef const double* delta = rows + n.delta_hidden + 2 * n.hidden_size
+    cdef Py_ssize_t t, i
+    for i in range(n.hidden_size):
+        sums[i] = delta[i]
+    for t in range(1, steps):
+        for i in range(n.hidden_size):
+            sums[i] += delta[t * n.row + i]
+
+
+cdef double square_of_columns(const double* columns, Py_ssize_t stride, Py_ssize_t length, Py_ssize_t rows,
+                              double* squares, double total) noexcept nogil:
+    """`total` with the sum of squares of each row added, row by row; the rows lie in `length` columns."""
+    cdef Py_ssize_t i, j
+    fill(squares, rows, 0.0)
+    for j in range(length):
+        for i in range(rows):
+            squares[i] += columns[j * stride + i] * columns[j * stride + i]
+    for i in range(rows):
+        total += squares[i]
+    return total
+
+
+cdef double square_of_gradient(const Network* n, const double* gradient, double* squares) noexcept nogil:
+    """The sum of the squares of all gradients: of each row first, and then of the rows."""
+    cdef double total = 0.0, square
+    cdef const double* row
+    cdef Py_ssize_t i, j
+    total = square_of_columns(gradient + n.w_input_hidden, n.stride, n.input_size, n.gates, squares, total)
+    total = square_of_columns(gradient + n.w_hidden_hidden, n.stride, n.hidden_size, n.gates, squares, total)
+    total = square_of_columns(gradient + n.b_hidden, n.stride, 1, n.gates, squares, total)
+    if n.cell == GRU:
+        total = square_of_columns(gradient + n.b_hidden_hidden, n.lanes, 1, n.hidden_size, squares, total)
+    for i in range(n.output_size):
+        row = gradient + n.w_hidden_output + i * n.lanes
+        square = 0.0
+        for j in range(n.hidden_size):
+            square += row[j] * row[j]
+        total += square
+    return square_of_columns(gradient + n.b_output, n.outputs, 1, n.output_size, squares, total)
+
+
+cdef void sgd_step(Py_ssize_t length, const double* values, double factor, double lr, out_t g) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(length):
+        g[i] = values[i] - lr * (g[i] * factor)
+
+
+cdef void momentum_step(Py_ssize_t length, const double* values, double factor, double lr, double momentum,
+                        out_t g, out_t velocity) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(length):
+        velocity[i] = momentum * values[length + i] + g[i] * factor
+        g[i] = values[i] - lr * velocity[i]
+
+
+cdef void adam_step(Py_ssize_t length, const double* values, double factor, double lr, double decay,
+                    double beta_1, double beta_2, out_t gradient, out_t first, out_t second) noexcept nogil:
+    cdef double g
+    cdef Py_ssize_t i
+    for i in range(length):
+        g = gradient[i] * factor
+        first[i] = BETA_1 * values[length + i] + (1.0 - BETA_1) * g
+        second[i] = BETA_2 * values[2 * length + i] + (1.0 - BETA_2) * (g * g)
+        gradient[i] = values[i] * decay - lr * ((first[i] / (1.0 - beta_1))
+                                                / (sqrt(second[i] / (1.0 - beta_2)) + EPSILON))
+
+
+cdef double norm_of(const double* values, Py_ssize_t length) noexcept nogil:
+    """A bound of all |values|, padded; NaN or infinity if one of them is. Not part of any result: its order is free."""
+    cdef double total = 1e-300
+    cdef double a = 0.0, b = 0.0, c = 0.0, d = 0.0
+    cdef Py_ssize_t i
+    for i in range(0, length, 4):           # PADDING
+        a += values[i] * values[i]
+        b += values[i + 1] * values[i + 1]
+        c += values[i + 2] * values[i + 2]
+        d += values[i + 3] * values[i + 3]
+    return sqrt(total + (a + b + c + d))
+
+
+cdef bint is_surely_finite(const Network* n, const double* memory, Tape tape) noexcept nogil:
+    """Whether a single step's update keeps all parameters finite: told from bounds, without computing it.
+
+    A yes is always right. A no means that it has to be tried.
+    """
+    cdef const double* row = tape.rows
+    cdef double by_sums = norm_of(row + n.delta, n.stride) + norm_of(row + n.by_output, n.outputs)
+    cdef double values = (norm_of(row, n.h + n.lanes) + norm_of(row + n.row + n.h, n.lanes))
+    cdef double gradient, bound
+    if n.cell == GRU:
+        by_sums += norm_of(row + n.delta_hidden, n.stride)
+    gradient = by_sums * values
+    bound = tape.bound + n.lr * gradient
+    if not bound < 1e100:
+        bound = norm_of(memory, n.length) + n.lr * gradient
+    if gradient < 1e100 and bound < 1e100:
+        tape.bound = bound
+        return True
+    return False
+
+
+cdef void subtract_products(const double* rows, Py_ssize_t length, const double* columns, Py_ssize_t width, double lr,
+                            double* result, Py_ssize_t stride) noexcept nogil:
+    """result[k][i] -= lr * (rows[k] * columns[i]): sum_of_products over one step and the step of sgd in one."""
+    cdef const lanes_t* column = <const lanes_t*> columns
+    cdef lanes_t* sums
+    cdef double value
+    cdef Py_ssize_t i, k, lanes = sizeof(lanes_t) // sizeof(double)
+    for k in range(length):
+        sums = <lanes_t*> (result + k * stride)
+        value = rows[k]
+        for i in range(width // lanes):
+            sums[i] = sums[i] - (column[i] * value) * lr
+
+
+cdef void subtract_gradient(const Network* n, double* parameters, const double* row) noexcept nogil:
+    """gradients, and the step of sgd with them, in one pass over the parameters; for a window of one step."""
+    cdef Py_ssize_t i
+    subtract_products(row + n.one, 1 + n.input_size, row + n.delta, n.stride, n.lr,
+                      parameters + n.b_hidden, n.stride)
+    subtract_products(row + n.h, n.hidden_size, row + n.delta_hidden, n.stride, n.lr,
+                      parameters + n.w_hidden_hidden, n.stride)
+    if n.cell == GRU:
+        for i in range(n.hidden_size):
+            parameters[n.b_hidden_hidden + i] -= n.lr * row[n.delta_hidden + 2 * n.hidden_size + i]
+    subtract_products(row + n.by_output, n.output_size, row + n.row + n.h, n.lanes, n.lr,
+                      parameters + n.w_hidden_output, n.lanes)
+    subtract_products(row + n.one, 1, row + n.by_output, n.outputs, n.lr, parameters + n.b_output, n.outputs)
+
+
+cdef int update(const Network* n, double* memory, Tape tape, Py_ssize_t steps, double* work) except -1 nogil:
+    """Learn from a window that is complete. Returns whether all is finite; if it is not, nothing has changed."""
+    cdef double factor = 1.0, norm, beta_1 = memory[3 * n.length], beta_2 = memory[3 * n.length + 1]
+    cdef double* values = tape.values
+    cdef Py_ssize_t length = n.length, changed = length
+    backward(n, memory, tape, steps, work)
+    if (steps == 1 and n.optimizer == SGD and n.momentum == 0.0 and not n.clip < INFINITY
+            and is_surely_finite(n, memory, tape)):
+        subtract_gradient(n, memory, tape.rows)
+        return True
+    gradients(n, tape, steps, work)
+    if n.clip < INFINITY:
+        norm = sqrt(square_of_gradient(n, values, values + length))
+        if not isfinite(norm):
+            return False
+        if norm > n.clip:
+            factor = n.clip / norm
+    if n.optimizer != SGD:
+        beta_1 *= BETA_1
+        beta_2 *= BETA_2
+        adam_step(length, memory, factor, n.lr, 1.0 - n.lr * n.weight_decay if n.optimizer == ADAMW else 1.0,
+                  beta_1, beta_2, values, values + length, values + 2 * length)
+        changed = 3 * length
+    elif n.momentum != 0.0:
+        momentum_step(length, memory, factor, n.lr, n.momentum, values, values + length)
+        changed = 2 * length
+    else:
+        sgd_step(length, memory, factor, n.lr, values)
+    if not all_finite(values, changed):
+        return False
+    memcpy(memory, values, changed * sizeof(double))
+    tape.bound = INFINITY
+    memory[3 * n.length], memory[3 * n.length + 1] = beta_1, beta_2
+    return True
+
+
+cdef struct Progress:
+    double total                # the losses of an epoch so far
+    double work                 # since the last look at Ctrl-C
+    double* state               # the one after the last update
+    bint learned                # whether there was one
+
+
+cdef Py_ssize_t train_sequence(const Network* n, double* memory, Tape tape, const double* inputs,
+                               const double* targets, Py_ssize_t length, Progress* progress) except -1 nogil:
+    """Train on a sequence. Returns `length`, or the step that is not finite."""
+    cdef double* rows = tape.rows
+    cdef double loss
+    cdef Py_ssize_t start = 0, steps, block, done, t, window = n.window if n.window > 0 else length
+    cdef Py_ssize_t block_size = max(1, <Py_ssize_t> (WORK / 4 / work_of_step(n)))
+    fill(rows + n.h, n.lanes, 0.0)
+    if n.cell == LSTM:
+        fill(rows + n.c, n.lanes, 0.0)
+    while start < length:
+        steps = min(window, length - start)
+        done = 0
+        if steps > 1:
+            pack_weights(n, memory, tape)
+        while done < steps:
+            block = min(block_size, steps - done)
+            forward(n, memory, tape.weights if steps > 1 else NULL, rows + done * n.row, block,
+                    inputs + (start + done) * n.input_size)
+            for t in range(done, done + block):
+                loss = loss_of_step(n, rows + t * n.row, targets + (start + t) * n.target_size)
+                if not isfinite(loss):
+                    return start + t
+                progress.total += loss
+            done += block
+            look_for_signals(&progress.work, block * work_of_step(n))
+        if not update(n, memory, tape, steps, &progress.work):
+            return start + steps - 1
+        copy_state(n, rows + steps * n.row, rows)
+        read_state(n, rows, progress.state)
+        progress.learned = True
+        look_for_signals(&progress.work, n.length)
+        start += steps
+    return length
+
+
+cdef inline double work_of_step(const Network* n) noexcept nogil:
+    return n.stride * (n.hidden_size + n.input_size + 32.0) + n.output_size * (n.hidden_size + 32.0)
+
+
+cdef void copy_state(const Network* n, const double* source, double* target) noexcept nogil:
+    """From one row of the tape to another."""
+    memcpy(target + n.h, source + n.h, n.hidden_size * sizeof(double))
+    if n.cell == LSTM:
+        memcpy(target + n.c, source + n.c, n.hidden_size * sizeof(double))
+
+
+cdef void read_state(const Network* n, const double* row, double* state) noexcept nogil:
+    memcpy(state, row + n.h, n.hidden_size * sizeof(double))
+    if n.cell == LSTM:
+        memcpy(state + n.hidden_size, row + n.c, n.hidden_size * sizeof(double))
+
+
+cdef void write_state(const Network* n, const double* state, double* row) noexcept nogil:
+    memcpy(row + n.h, state, n.hidden_size * sizeof(double))
+    if n.cell == LSTM:
+        memcpy(row + n.c, state + n.hidden_size, n.hidden_size * sizeof(double))
+
+
+cdef class RNNCore:
+    """The numbers of an RNN and all that is done to them. fastrnn.RNN is the class to use.
+
+    All that learning changes lies in one block of memory: the parameters, then for each of them its first moment (the
+    velocity of sgd) and its second, then the powers of Adam's betas.
+    """
+    cdef Network network
+    cdef Doubles memory
+    cdef Doubles state          # h, with an LSTM c after it
+    cdef Tape tape              # of learn() and step()
+    cdef Py_ssize_t waiting     # steps on the tape, since the last update
+    cdef readonly dict parameters
+
+    def __cinit__(self, *_args, **_keywords):
+        self._build("elman", "tanh", 1, 1, 1, "linear", "half_squared_error", "sgd")
+
+    def _build(self, str cell, str activation, Py_ssize_t input_size, Py_ssize_t hidden_size, Py_ssize_t output_size,
+               str output, str loss, str optimizer):
+        """Lay out the network, with all parameters 0.0."""
+        cdef Network* n = &self.network
+        n.cell = {"elman": ELMAN, "gru": GRU, "lstm": LSTM}[cell]
+        n.activation = {"tanh": TANH, "sigmoid": SIGMOID, "relu": RELU}[activation]
+        n.output = {"linear": LINEAR, "sigmoid": SIGMOIDS, "softmax": SOFTMAX}[output]
+        n.loss = {"half_squared_error": HALF_SQUARED_ERROR, "binary_cross_entropy": BINARY_CROSS_ENTROPY,
+                  "cross_entropy": CROSS_ENTROPY}[loss]
+        n.optimizer = {"sgd": SGD, "adam": ADAM, "adamw": ADAMW}[optimizer]
+        n.input_size, n.hidden_size, n.output_size = input_size, hidden_size, output_size
+        n.target_size = 1 if n.loss == CROSS_ENTROPY else output_size
+        lay_out(n)
+        self.memory = Doubles(3 * n.length + 2)
+        self.memory.start[3 * n.length] = self.memory.start[3 * n.length + 1] = 1.0
+        self.state = Doubles(2 * hidden_size)
+        self.tape = None
+        self.waiting = 0
+        self.parameters = {}
+        self._add("w_input_hidden", n.w_input_hidden, n.gates, 1, input_size, n.stride)
+        self._add("w_hidden_hidden", n.w_hidden_hidden, n.gates, 1, hidden_size, n.stride)
+        self._add("b_hidden", n.b_hidden, n.gates, 1, 0, 0)
+        if n.cell == GRU:
+            self._add("b_hidden_hidden", n.b_hidden_hidden, hidden_size, 1, 0, 0)
+        self._add("w_hidden_output", n.w_hidden_output, output_size, n.lanes, hidden_size, 1)
+        self._add("b_output", n.b_output, output_size, 1, 0, 0)
+        n.lr, n.momentum, n.weight_decay, n.clip, n.window = 0.01, 0.0, 0.0, INFINITY, 1
+
+    cdef _add(self, str name, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t row_stride,
+              Py_ssize_t columns, Py_ssize_t column_stride):
+        """Show a parameter; without columns it is a vector."""
+        cdef Parameter parameter = Parameter()
+        parameter.owner = self.memory
+        parameter.start = self.memory.start + start
+        parameter.ndim = 2 if columns else 1
+        parameter.shape[0], parameter.shape[1] = rows, columns
+        parameter.strides[0] = row_stride * <Py_ssize_t> sizeof(double)
+        parameter.strides[1] = column_stride * <Py_ssize_t> sizeof(double)
+        self.parameters[name] = memoryview(parameter)
+
+    @property
+    def lr(self):
+        return self.network.lr
+
+    @lr.setter
+    def lr(self, double value):
+        self.network.lr = value
+
+    @property
+    def momentum(self):
+        return self.network.momentum
+
+    @momentum.setter
+    def momentum(self, double value):
+        self.network.momentum = value
+
+    @property
+    def weight_decay(self):
+        return self.network.weight_decay
+
+    @weight_decay.setter
+    def weight_decay(self, double value):
+        self.network.weight_decay = value
+
+    @property
+    def clip(self):
+        return self.network.clip
+
+    @clip.setter
+    def clip(self, double value):
+        self.network.clip = value
+
+    @property
+    def window(self):
+        return self.network.window
+
+    @window.setter
+    def window(self, Py_ssize_t value):
+        self.network.window = value
+
+    cdef list _places(self):
+        """Where the doubles of the memory lie that are no padding, in the order of `_memory`."""
+        cdef Parameter parameter
+        cdef Py_ssize_t i, j, part
+        places = []
+        for part in range(3):
+            for view in self.parameters.values():
+                parameter = view.obj
+                for i in range(parameter.shape[0]):
+                    for j in range(parameter.shape[1] if parameter.ndim == 2 else 1):
+                        places.append(parameter.start - self.memory.start + part * self.network.length
+                                      + (i * parameter.strides[0] + j * parameter.strides[1])
+                                      // <Py_ssize_t> sizeof(double))
+        return [*places, 3 * self.network.length, 3 * self.network.length + 1]
+
+    @property
+    def _memory(self):
+        """All that learning changes, as a list: parameters row by row, first and second moments, powers of betas."""
+        cdef Py_ssize_t place
+        return [self.memory.start[place] for place in self._places()]
+
+    @_memory.setter
+    def _memory(self, values):
+        cdef Py_ssize_t place
+        cdef list places = self._places(), doubles = list(map(float, values))
+        check_length(doubles, len(places))
+        for place, value in zip(places, doubles):
+            self.memory.start[place] = value
+
+    cdef Py_ssize_t _state_size(self):
+        return (2 if self.network.cell == LSTM else 1) * self.network.hidden_size
+
+    @property
+    def _state(self):
+        """The state, as a list: the hidden state, with an LSTM the cell after it. Setting it gives up waiting steps."""
+        return [self.state.start[i] for i in range(self._state_size())]
+
+    @_state.setter
+    def _state(self, values):
+        cdef Py_ssize_t i
+        cdef list doubles = list(map(float, values))
+        check_length(doubles, self._state_size())
+        for i in range(len(doubles)):
+            self.state.start[i] = doubles[i]
+        self.waiting = 0
+
+    def _train(self, inputs, targets, lengths, Py_ssize_t epochs, list losses not None, report, /):
+        """Train on sequences that follow each other in two float64 buffers, and append each epoch's mean loss."""
+        cdef Network network = self.network
+        cdef Buffer x = Buffer(inputs), y = Buffer(targets)
+        cdef const double* x_values = <const double*> x.view.buf
+        cdef const double* y_values = <const double*> y.view.buf
+        cdef Py_ssize_t sequences = len(lengths), epoch, i, longest = 0, steps = 0, start = 0, done = 0
+        cdef Buffer sizes = Buffer(memoryview(bytearray(8 * sequences)).cast("q"), 0, b"q")
+        cdef int64_t* length = <int64_t*> sizes.view.buf
+        cdef Doubles memory = self.memory, own_state = self.state, state = Doubles(2 * network.hidden_size)
+        cdef Progress progress
+        cdef Tape tape
+        for i in range(sequences):
+            length[i] = lengths[i]
+            if length[i] < 0:
+                raise ValueError("a length is negative")
+            longest = max(longest, length[i])
+            steps += length[i]
+        x.hold_to(steps * network.input_size)
+        y.hold_to(steps * network.target_size)
+        tape = new_tape(&network, min(longest, network.window) if network.window > 0 else longest, True)
+        progress.work = 0.0
+        progress.state = state.start
+        progress.learned = False
+        for epoch in range(epochs):
+            progress.total = 0.0
+            start = 0
+            try:
+                with nogil:
+                    for i in range(sequences):
+                        done = train_sequence(&network, memory.start, tape, x_values + start * network.input_size,
+                                              y_values + start * network.target_size, length[i], &progress)
+                        if done < length[i]:
+                            break
+                        start += length[i]
+                if start < steps:
+                    raise diverged(f" at epoch {epoch}, step {start + done}", network.lr)
+            finally:
+                if progress.learned:
+                    memcpy(own_state.start, state.start, 2 * network.hidden_size * sizeof(double))
+                    self.waiting = 0
+            losses.append(progress.total / steps)
+            if report is not None and epoch % 10 == 0:
+                report(epoch, progress.total / steps)
+
+    def _predict(self, inputs, state, predictions, states, /):
+        """Run over inputs, from the state in the buffer `state`, which takes the last; write predictions and states.
+
+        `predictions` or `states`, buffers of T rows, may be None.
+        """
+        cdef Network network = self.network
+        cdef Network* n = &network
+        cdef Buffer x = Buffer(inputs), h = Buffer(state, PyBUF_WRITABLE), p = None, s = None
+        cdef const double* x_values = <const double*> x.view.buf
+        cdef double* h_values = <double*> h.view.buf
+        cdef double* p_values = NULL
+        cdef double* s_values = NULL
+        cdef Py_ssize_t steps = x.length() // n.input_size, start = 0, block, t
+        cdef Doubles memory = self.memory
+        cdef Tape tape = new_tape(n, min(steps, ROWS), False)
+        cdef double* rows = tape.rows
+        cdef double work = 0.0
+        x.hold_to(steps * n.input_size)
+        h.hold_to(self._state_size())
+        if predictions is not None:
+            p = Buffer(predictions, PyBUF_WRITABLE)
+            p.hold_to(steps * n.output_size)
+            p_values = <double*> p.view.buf
+        if states is not None:
+            s = Buffer(states, PyBUF_WRITABLE)
+            s.hold_to(steps * n.hidden_size)
+            s_values = <double*> s.view.buf
+        with nogil:
+            write_state(n, h_values, rows)
+            pack_weights(n, memory.start, tape)
+            while start < steps:
+                block = min(<Py_ssize_t> ROWS, steps - start)
+                forward(n, memory.start, tape.weights, rows, block, x_values + start * n.input_size)
+                if p_values:
+                    for t in range(block):
+                        activate_output(n.output, n.output_size, rows + t * n.row + n.sums,
+                                        p_values + (start + t) * n.output_size)
+                if s_values:
+                    for t in range(block):
+                        memcpy(s_values + (start + t) * n.hidden_size, rows + (t + 1) * n.row + n.h,
+                               n.hidden_size * sizeof(double))
+                copy_state(n, rows + block * n.row, rows)
+                start += block
+                look_for_signals(&work, block * work_of_step(n))
+            read_state(n, rows, h_values)
+
+    cdef int _need(self, Py_ssize_t steps, bint learn) except -1:
+        """Make room for `steps` on the tape of learn() and step(); the steps that wait stay."""
+        cdef Network* n = &self.network
+        cdef Tape tape = self.tape
+        if tape is None or tape.steps < steps or (learn and tape.weights == tape.values):
+            self.tape = new_tape(n, steps, learn)
+            if tape is not None and self.waiting > 0:
+                memcpy(self.tape.rows, tape.rows, (self.waiting + 1) * n.row * sizeof(double))
+                for i in range(self.waiting, steps):
+                    self.tape.rows[i * n.row + n.one] = 1.0
+        return 0
+
+    def _step(self, x, predictions, /):
+        """One step on from the network's own state, without learning; steps that wait for an update are given up."""
+        cdef Network* n = &self.network
+        cdef Buffer source = Buffer(x), target = Buffer(predictions, PyBUF_WRITABLE)
+        source.hold_to(n.input_size)
+        target.hold_to(n.output_size)
+        self.waiting = 0
+        self._need(1, False)
+        write_state(n, self.state.start, self.tape.rows)
+        forward(n, self.memory.start, NULL, self.tape.rows, 1, <const double*> source.view.buf)
+        activate_output(n.output, n.output_size, self.tape.rows + n.sums, <double*> target.view.buf)
+        read_state(n, self.tape.rows + n.row, self.state.start)
+
+    def _learn(self, x, targets, predictions, /):
+        """One step on from the network's own state; the predictions are those before the update, if one is due."""
+        cdef Network* n = &self.network
+        cdef Buffer source = Buffer(x), wanted = Buffer(targets), target = Buffer(predictions, PyBUF_WRITABLE)
+        cdef double* row
+        cdef double work = 0.0
+        source.hold_to(n.input_size)
+        wanted.hold_to(n.target_size)
+        target.hold_to(n.output_size)
+        # Where no update is due for long (or, with a window of 0, ever), the tape grows with the steps that wait.
+        self._need(n.window if n.window > self.waiting else max(1, 2 * self.waiting), True)
+        row = self.tape.rows + self.waiting * n.row
+        write_state(n, self.state.start, row)
+        forward(n, self.memory.start, NULL, row, 1, <const double*> source.view.buf)
+        if not isfinite(loss_of_step(n, row, <const double*> wanted.view.buf)):
+            raise diverged("", n.lr)
+        if 0 < n.window <= self.waiting + 1:
+            self.tape.bound = INFINITY      # the parameters may have been written to
+            if not update(n, self.memory.start, self.tape, self.waiting + 1, &work):
+                raise diverged("", n.lr)
+            self.waiting = 0
+        else:
+            self.waiting += 1
+        activate_output(n.output, n.output_size, row + n.sums, <double*> target.view.buf)
+        read_state(n, row + n.row, self.state.start)
+
+    def reset(self):
+        """Start a new sequence: a fresh state. Steps that wait for an update are given up; the parameters stay."""
+        fill(self.state.start, self._state_size(), 0.0)
+        self.waiting = 0

@@ -1,0 +1,273 @@
+"""The twin of _core_rnn.pxi: an RNN over time."""
+
+from __future__ import annotations
+
+from math import inf, isfinite, prod, sqrt
+from struct import pack
+
+from fastrnn._checks import check_length, diverged
+from fastrnn._fallback_cells import CELLS, LOSSES, Weights, activate_output
+from fastrnn._fallback_functions import Matrix, Vector, add_products, add_transposed_products, sum_of_products
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's, as Kingma and Ba (2015) give them
+
+
+# A step that waits for its update: loss, x, state before, trace, state after, gradient by the sums of the output.
+Step = tuple[float, Vector, Vector, Vector, Vector, Vector]
+Running = tuple[Vector, tuple[Step, ...]]  # the state, and the steps since the last update
+
+
+class RNNCore:
+    """The numbers of an RNN and all that is done to them. fastrnn.RNN is the class to use.
+
+    All that learning changes lies in one buffer, that one assignment replaces whole: the parameters, then for each of
+    them its first moment (the velocity of sgd) and its second, then the powers of Adam's betas.
+    """
+
+    parameters: dict[str, memoryview[float]]
+    lr: float
+    momentum: float
+    weight_decay: float
+    clip: float
+    window: int
+    _running: Running
+
+    @property
+    def _memory(self) -> Vector:
+        """All that learning changes, as a list: parameters row by row, first and second moments, powers of betas."""
+        return read(self._values)
+
+    @_memory.setter
+    def _memory(self, values: Sequence[float]) -> None:
+        check_length(values, 3 * self._count + 2)
+        self._bytes[:] = pack(f"{len(values)}d", *values)
+
+    @property
+    def _state(self) -> Vector:
+        """The state, as a list: the hidden state, with an LSTM the cell after it. Setting it gives up waiting steps."""
+        return list(self._running[0])
+
+    @_state.setter
+    def _state(self, values: Sequence[float]) -> None:
+        check_length(values, len(self._fresh))
+        self._running = list(map(float, values)), ()
+
+    def _build(
+        self,
+        cell: str,
+        activation: str,
+        input_size: int,
+        hidden_size: int,
+        output_size: int,
+        output: str,
+        loss: str,
+        optimizer: str,
+    ) -> None:
+        """Lay out the network, with all parameters 0.0."""
+        rows = {"elman": 1, "gru": 3, "lstm": 4}[cell] * hidden_size
+        shapes: dict[str, tuple[int, ...]] = {}
+        shapes |= {"w_input_hidden": (rows, input_size), "w_hidden_hidden": (rows, hidden_size), "b_hidden": (rows,)}
+        if cell == "gru":
+            shapes["b_hidden_hidden"] = (hidden_size,)
+        shapes |= {"w_hidden_output": (output_size, hidden_size), "b_output": (output_size,)}
+        self._forward, self._backward = CELLS[cell]
+        self._cell, self._activation, self._output, self._optimizer = cell, activation, output, optimizer
+        self._loss = LOSSES[loss]
+        self._target_size = 1 if loss == "cross_entropy" else output_size
+        self._input_size, self._hidden_size, self._output_size = input_size, hidden_size, output_size
+        self._count = sum(prod(shape) for shape in shapes.values())
+        self._bytes = memoryview(bytearray(8 * (3 * self._count + 2)))
+        self._values = self._bytes.cast("d")
+        self._values[3 * self._count] = self._values[3 * self._count + 1] = 1.0
+        self.parameters = {}
+        start = 0
+        for name, shape in shapes.items():
+            part = self._values[start : start + prod(shape)]
+            self.parameters[name] = part.cast("B").cast("d", shape)
+            start += prod(shape)
+        self.lr, self.momentum, self.weight_decay, self.clip, self.window = 0.01, 0.0, 0.0, inf, 1
+        self._fresh = [0.0] * (2 * hidden_size if cell == "lstm" else hidden_size)
+        self._running = self._fresh, ()
+
+    def _predict_step(self, weights: Weights, state: Vector, x: Vector) -> tuple[Vector, Vector, Vector]:
+        """One step forward: the state after, what backward needs of this step, and the sums of the output layer."""
+        after, trace = self._forward(weights, x, state)
+        return after, trace, add_products(weights.b_output, weights.w_hidden_output, after[: self._hidden_size])
+
+    def _learn_step(
+        self, weights: Weights, running: Running, x: Vector, targets: Vector, last: bool, where: str
+    ) -> tuple[float, Vector, Running]:
+        """One step forward, and where a window is complete (or this step is the `last`) the update.
+
+        Returns the loss of the step, its predictions, and what runs on: the state, and the steps that wait.
+        """
+        before, window = running
+        after, trace, sums = self._predict_step(weights, before, x)
+        loss, gradient = self._loss(self._output, sums, targets)
+        if not isfinite(loss):
+            raise diverged(where, self.lr)
+        running = after, (*window, (loss, x, before, trace, after, gradient))
+        if last or 0 < self.window <= len(running[1]):
+            values, running = self._update(weights, running[1], where), (after, ())
+            # Two stores side by side: between them nothing looks for Ctrl-C.
+            self._bytes[:], self._running = values, running
+        return loss, activate_output(self._output, sums), running
+
+    def _gradients(self, weights: Weights, window: tuple[Step, ...]) -> list[Matrix]:
+        """The gradient of the window's mean loss, by truncated backpropagation through time, as rows."""
+        size = self._hidden_size
+        scale = 1.0 / len(window)
+        by_state = [0.0] * len(self._fresh)
+        outputs: Matrix = []
+        deltas: Matrix = []
+        deltas_hidden: Matrix = []
+        for _, _, before, trace, after, gradient in reversed(window):
+            by_output = [scale * d for d in gradient]
+            by_hidden = add_transposed_products(by_state[:size], weights.w_hidden_output, by_output)
+            delta, delta_hidden, by_state = self._backward(weights, before, trace, after, by_hidden + by_state[size:])
+            outputs.insert(0, by_output)
+            deltas.insert(0, delta)
+            deltas_hidden.insert(0, delta_hidden)
+        ones = [[1.0]] * len(window)
+        gradients = [
+            sum_of_products(deltas, [x for _, x, *_ in window]),
+            sum_of_products(deltas_hidden, [before[:size] for _, _, before, *_ in window]),
+            sum_of_products(deltas, ones),
+        ]
+        if self._cell == "gru":
+            gradients.append(sum_of_products([delta[2 * size :] for delta in deltas_hidden], ones))
+        gradients.append(sum_of_products(outputs, [after[:size] for *_, after, _ in window]))
+        gradients.append(sum_of_products(outputs, ones))
+        return gradients
+
+    def _update(self, weights: Weights, window: tuple[Step, ...], where: str) -> bytes:
+        """All that learning changes, after a window that is complete: what is to be written to the memory."""
+        gradients = self._gradients(weights, window)
+        factor = 1.0
+        finite = True
+        if self.clip < inf:
+            square = 0.0
+            for rows in gradients:
+                for row in rows:
+                    row_square = 0.0
+                    for g in row:
+                        row_square += g * g
+                    square += row_square
+            norm = sqrt(square)
+            finite = isfinite(norm)
+            if norm > self.clip:
+                factor = self.clip / norm
+        values = self._memory
+        n = self._count
+        if self._optimizer != "sgd":
+            values[3 * n] *= BETA_1
+            values[3 * n + 1] *= BETA_2
+        beta_1, beta_2 = values[3 * n :]
+        for i, g in enumerate(g for rows in gradients for row in rows for g in row):
+            g = g * factor
+            if self._optimizer == "sgd":
+                if self.momentum != 0.0:
+                    g = values[n + i] = self.momentum * values[n + i] + g
+                values[i] -= self.lr * g
+                continue
+            if self._optimizer == "adamw":
+                values[i] *= 1.0 - self.lr * self.weight_decay
+            m = values[n + i] = BETA_1 * values[n + i] + (1.0 - BETA_1) * g
+            v = values[2 * n + i] = BETA_2 * values[2 * n + i] + (1.0 - BETA_2) * (g * g)
+            values[i] -= self.lr * ((m / (1.0 - beta_1)) / (sqrt(v / (1.0 - beta_2)) + EPSILON))
+        if not (finite and all(map(isfinite, values))):
+            raise diverged(where, self.lr)
+        return pack(f"{len(values)}d", *values)
+
+    def _train(
+        self,
+        inputs: memoryview[float],
+        targets: memoryview[float],
+        lengths: list[int],
+        epochs: int,
+        losses: list[float],
+        report: Callable[[int, float], object] | None,
+        /,
+    ) -> None:
+        """Train on sequences that follow each other in two float64 buffers, and append each epoch's mean loss."""
+        steps = sum(lengths)
+        for epoch in range(epochs):
+            total, start = 0.0, 0
+            for length in lengths:
+                total = self._train_sequence(inputs, targets, start, start + length, epoch, total)
+                start += length
+            losses.append(total / steps)
+            if report is not None and epoch % 10 == 0:
+                report(epoch, total / steps)
+
+    def _train_sequence(
+        self, inputs: memoryview[float], targets: memoryview[float], start: int, stop: int, epoch: int, total: float
+    ) -> float:
+        """Train on the steps from `start` to `stop`; returns `total` with their losses added, one by one.
+
+        The network takes over a state with each update, so that it never waits in the middle of a window.
+        """
+        weights = Weights(self._activation, self.parameters)
+        running: Running = self._fresh, ()
+        for step in range(start, stop):
+            x, y = self._row(inputs, step, self._input_size), self._row(targets, step, self._target_size)
+            where = f" at epoch {epoch}, step {step}"
+            loss, _, running = self._learn_step(weights, running, x, y, step + 1 == stop, where)
+            total += loss
+            if not running[1]:
+                weights = Weights(self._activation, self.parameters)
+        return total
+
+    def _row(self, buffer: memoryview[float], step: int, size: int) -> Vector:
+        return read(buffer[step * size : (step + 1) * size])
+
+    def _predict(
+        self,
+        inputs: memoryview[float],
+        state: memoryview[float],
+        predictions: memoryview[float] | None,
+        states: memoryview[float] | None,
+        /,
+    ) -> None:
+        """Run over inputs, from the state in the buffer `state`, which takes the last; write predictions and states.
+
+        `predictions` or `states`, buffers of T rows, may be None.
+        """
+        weights = Weights(self._activation, self.parameters)
+        h, rows = read(state), len(inputs) // self._input_size
+        for step in range(rows):
+            h, _, sums = self._predict_step(weights, h, self._row(inputs, step, self._input_size))
+            if predictions is not None:
+                write(predictions, step * self._output_size, activate_output(self._output, sums))
+            if states is not None:
+                write(states, step * self._hidden_size, h[: self._hidden_size])
+        write(state, 0, h)
+
+    def _step(self, x: memoryview[float], predictions: memoryview[float], /) -> None:
+        """One step on from the network's own state, without learning; steps that wait for an update are given up."""
+        state, _, sums = self._predict_step(Weights(self._activation, self.parameters), self._running[0], read(x))
+        write(predictions, 0, activate_output(self._output, sums))
+        self._running = state, ()
+
+    def _learn(self, x: memoryview[float], targets: memoryview[float], predictions: memoryview[float], /) -> None:
+        """One step on from the network's own state; the predictions are those before the update, if one is due."""
+        weights = Weights(self._activation, self.parameters)
+        _, values, self._running = self._learn_step(weights, self._running, read(x), read(targets), False, "")
+        write(predictions, 0, values)
+
+    def reset(self) -> None:
+        """Start a new sequence: a fresh state. Steps that wait for an update are given up; the parameters stay."""
+        self._running = self._fresh, ()
+
+
+def read(buffer: memoryview[float]) -> Vector:
+    return buffer.tolist()  # type: ignore[return-value]
+
+
+def write(buffer: memoryview[float], start: int, values: Vector) -> None:
+    for i, value in enumerate(values):
+        buffer[start + i] = value
