@@ -1,7 +1,8 @@
 """Train and run a small recurrent network on a CPU, fast, with numbers anyone can check against plain Python."""
 
 from fastrnn._backend import backend
+from fastrnn.rnn import RNN
 from fastrnn.simple import SimpleRNN
 
-__all__ = ["SimpleRNN", "backend"]
+__all__ = ["RNN", "SimpleRNN", "backend"]
 __version__ = "0.1.0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -45,9 +45,13 @@ def type_name(value: object) -> str:
     return "None" if value is None else type(value).__name__
 
 
-def diverged(where: str, lr: float) -> OverflowError:
-    """The error for an update that is not finite; `where` is " at ...", or nothing."""
+def diverged(where: str, lr: float, clip: float | None = None) -> OverflowError:
+    """The error for an update that is not finite; `where` is " at ...", or nothing.
+
+    clip: of an RNN, infinity for none.
+    """
+    hint = "" if clip is None else ", or set clip" if clip == inf else f", or lower clip (it is {clip!r})"
     return OverflowError(
         f"training diverged{where}: the update is not finite. The network is as it was before it. "
-        f"Lower lr (it is {lr!r}), or scale the inputs and targets down"
+        f"Lower lr (it is {lr!r}), or scale the inputs and targets down{hint}"
     )

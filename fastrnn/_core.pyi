@@ -9,7 +9,9 @@ from typing import SupportsFloat, SupportsIndex
 def copy_numbers(values: list[object], start: int, stop: int, out: memoryview[float], /) -> int: ...
 def is_aligned(values: memoryview[float], /) -> bool: ...
 def find_not_finite(values: memoryview[float], /) -> int: ...
+def find_out_of_range(values: memoryview[float], low: float, high: float, whole: bool, /) -> int: ...
 def round_probabilities(probabilities: memoryview[float], out: memoryview[int], /) -> None: ...
+def choose_classes(probabilities: memoryview[float], classes: int, out: memoryview[int], /) -> None: ...
 
 class SimpleRNNCore:
     w_input_hidden: float
@@ -35,13 +37,18 @@ class SimpleRNNCore:
 
 class RNNCore:
     parameters: dict[str, memoryview[float]]
-    lr: float
-    momentum: float
-    weight_decay: float
-    clip: float
-    window: int
+    _x: memoryview[float]
+    _targets: memoryview[float]
+    _predictions: memoryview[float]
+    _lr: float
+    _momentum: float
+    _weight_decay: float
+    _clip: float
+    _window: int
     _memory: list[float]
     _state: list[float]
+    _waiting: list[list[float]]
+    def _is_finite(self) -> bool: ...
     def _build(
         self,
         cell: str,
@@ -66,11 +73,15 @@ class RNNCore:
     def _predict(
         self,
         inputs: memoryview[float],
-        state: memoryview[float],
+        lengths: list[int],
+        state: memoryview[float] | None,
         predictions: memoryview[float] | None,
         states: memoryview[float] | None,
         /,
     ) -> None: ...
-    def _step(self, x: memoryview[float], predictions: memoryview[float], /) -> None: ...
-    def _learn(self, x: memoryview[float], targets: memoryview[float], predictions: memoryview[float], /) -> None: ...
+    def _generate(
+        self, inputs: memoryview[float], state: memoryview[float], predictions: memoryview[float], /
+    ) -> None: ...
+    def _step(self) -> bool: ...
+    def _learn(self) -> None: ...
     def reset(self) -> None: ...

@@ -17,7 +17,7 @@ from cpython.buffer cimport (
 )
 from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear, PyErr_Occurred
 from cpython.ref cimport PyObject
-from libc.math cimport INFINITY, NAN, copysign, exp, fabs, isfinite, log, log1p, sqrt
+from libc.math cimport INFINITY, NAN, copysign, exp, fabs, floor, isfinite, log, log1p, sqrt
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
@@ -163,6 +163,26 @@ def find_not_finite(values, /):
     return -1
 
 
+def find_out_of_range(values, double low, double high, bint whole, /):
+    """The position of the first number in a float64 buffer that is not within [low, high], or -1.
+
+    whole: nor may it have a fraction.
+    """
+    cdef Buffer source = Buffer(values)
+    cdef const double* doubles = <const double*> source.view.buf
+    cdef Py_ssize_t start, i, length = source.length(), found = -1
+    for start in range(0, length, BLOCK):
+        with nogil:
+            for i in range(start, min(length, start + BLOCK)):
+                if not low <= doubles[i] <= high or whole and doubles[i] != floor(doubles[i]):
+                    found = i
+                    break
+        if found >= 0:
+            break
+        PyErr_CheckSignals()
+    return found
+
+
 def round_probabilities(probabilities, out, /):
     """Write 1 to the int64 buffer `out` where a probability is above one half, else 0: Python's round(p)."""
     cdef Buffer source = Buffer(probabilities), target = Buffer(out, PyBUF_WRITABLE, b"q")
@@ -174,6 +194,22 @@ def round_probabilities(probabilities, out, /):
         with nogil:
             for i in range(start, min(length, start + BLOCK)):
                 rounded[i] = p[i] > 0.5
+        PyErr_CheckSignals()
+
+
+def choose_classes(probabilities, Py_ssize_t classes, out, /):
+    """Write the likeliest of `classes` to the int64 buffer `out`, for each row of probabilities."""
+    cdef Buffer source = Buffer(probabilities), target = Buffer(out, PyBUF_WRITABLE, b"q")
+    cdef const double* p = <const double*> source.view.buf
+    cdef int64_t* chosen = <int64_t*> target.view.buf
+    cdef Py_ssize_t start, i, length = target.length()
+    if classes < 1:
+        raise ValueError("there are no classes")
+    source.hold_to(length * classes)
+    for start in range(0, length, (BLOCK >> 6)):
+        with nogil:
+            for i in range(start, min(length, start + (BLOCK >> 6))):
+                chosen[i] = likeliest(classes, p + i * classes)
         PyErr_CheckSignals()
 
 

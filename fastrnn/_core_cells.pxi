@@ -330,6 +330,24 @@ cdef void activate_output(Output output, Py_ssize_t size, const double* sums, do
             predictions[i] = predictions[i] / total
 
 
+cdef void decide(Output output, Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil:
+    """What RNN.predict() makes of predictions: the values as they are, 1.0 or 0.0 each, or the likeliest class."""
+    cdef Py_ssize_t i
+    if output == SOFTMAX:
+        decisions[0] = likeliest(size, predictions)
+    else:
+        for i in range(size):
+            decisions[i] = (1.0 if predictions[i] > 0.5 else 0.0) if output == SIGMOIDS else predictions[i]
+
+
+cdef Py_ssize_t likeliest(Py_ssize_t size, const double* probabilities) noexcept nogil:
+    """The class of the largest probability, the first of equal ones."""
+    cdef Py_ssize_t i, label = 0
+    for i in range(1, size):
+        label = i if probabilities[i] > probabilities[label] else label
+    return label
+
+
 cdef double max_of(Py_ssize_t size, const double* values) noexcept nogil:
     cdef double largest = values[0]
     cdef Py_ssize_t i

@@ -28,8 +28,8 @@ cdef class Doubles:
 
 @cython.final
 @cython.internal
-cdef class Parameter:
-    """What a memoryview of a parameter looks at: rows and columns, or rows alone, somewhere in the network's memory."""
+cdef class View:
+    """What a memoryview looks at: rows and columns, or rows alone, somewhere in the network's memory."""
     cdef Doubles owner
     cdef double* start
     cdef int ndim
@@ -443,6 +443,91 @@ cdef void write_state(const Network* n, const double* state, double* row) noexce
         memcpy(row + n.c, state + n.hidden_size, n.hidden_size * sizeof(double))
 
 
+cdef int predict_sequence(const Network* n, const double* memory, Tape tape, const double* inputs, Py_ssize_t length,
+                          double* state, double* predictions, double* states, double* work) except -1 nogil:
+    """Run over a sequence, from `state`, which takes the last; from a fresh one where it is NULL."""
+    cdef double* rows = tape.rows
+    cdef Py_ssize_t start = 0, block, t
+    fill(rows + n.h, n.lanes, 0.0)
+    if n.cell == LSTM:
+        fill(rows + n.c, n.lanes, 0.0)
+    if state:
+        write_state(n, state, rows)
+    while start < length:
+        block = min(tape.steps, length - start)
+        forward(n, memory, tape.weights, rows, block, inputs + start * n.input_size)
+        if predictions:
+            for t in range(block):
+                activate_output(n.output, n.output_size, rows + t * n.row + n.sums,
+                                predictions + (start + t) * n.output_size)
+        if states:
+            for t in range(block):
+                memcpy(states + (start + t) * n.hidden_size, rows + (t + 1) * n.row + n.h,
+                       n.hidden_size * sizeof(double))
+        copy_state(n, rows + block * n.row, rows)
+        start += block
+        look_for_signals(work, block * work_of_step(n))
+    if state:
+        read_state(n, rows, state)
+    return 0
+
+
+cdef void predict_row(const Network* n, double* row, double* decisions) noexcept nogil:
+    """What predict() gives after a step that is on the tape."""
+    activate_output(n.output, n.output_size, row + n.sums, row + n.by_output)
+    decide(n.output, n.output_size, row + n.by_output, decisions)
+
+
+cdef void feed_back(const Network* n, const double* prediction, double* x) noexcept nogil:
+    """The input that a prediction is: itself, or a class among several inputs as a one among zeros."""
+    if n.output == SOFTMAX and n.input_size > 1:
+        fill(x, n.input_size, 0.0)
+        x[<Py_ssize_t> prediction[0]] = 1.0
+    else:
+        memcpy(x, prediction, n.input_size * sizeof(double))
+
+
+cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, Py_ssize_t step):
+    """Where a training diverged."""
+    return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
+
+
+@cython.final
+@cython.internal
+cdef class Lengths:
+    """The lengths of sequences that follow each other in a buffer."""
+    cdef Buffer buffer
+    cdef const int64_t* values
+    cdef Py_ssize_t count, longest, total
+
+    def __cinit__(self, list lengths not None):
+        cdef int64_t length
+        cdef Py_ssize_t i
+        self.count = len(lengths)
+        self.buffer = Buffer(memoryview(bytearray(8 * self.count)).cast("q"), 0, b"q")
+        self.values = <const int64_t*> self.buffer.view.buf
+        for i in range(self.count):
+            length = lengths[i]
+            if length < 0:
+                raise ValueError("a length is negative")
+            (<int64_t*> self.values)[i] = length
+            self.longest = max(self.longest, length)
+            self.total += length
+
+
+cdef object as_view(Doubles owner, double* start, Py_ssize_t rows, Py_ssize_t row_stride,
+                    Py_ssize_t columns, Py_ssize_t column_stride):
+    """A memoryview of doubles somewhere in the memory of `owner`; without columns it is a vector."""
+    cdef View view = View()
+    view.owner = owner
+    view.start = start
+    view.ndim = 2 if columns else 1
+    view.shape[0], view.shape[1] = rows, columns
+    view.strides[0] = row_stride * <Py_ssize_t> sizeof(double)
+    view.strides[1] = column_stride * <Py_ssize_t> sizeof(double)
+    return memoryview(view)
+
+
 cdef class RNNCore:
     """The numbers of an RNN and all that is done to them. fastrnn.RNN is the class to use.
 
@@ -454,7 +539,11 @@ cdef class RNNCore:
     cdef Doubles state          # h, with an LSTM c after it
     cdef Tape tape              # of learn() and step()
     cdef Py_ssize_t waiting     # steps on the tape, since the last update
+    cdef Doubles row            # x, the targets and the predictions of step() and learn()
     cdef readonly dict parameters
+    cdef readonly object _x, _targets, _predictions     # where these lie, as float64 memoryviews
+    cdef public double _lr, _momentum, _weight_decay, _clip     # a clip of infinity is none
+    cdef public Py_ssize_t _window                              # 0: the whole sequence
 
     def __cinit__(self, *_args, **_keywords):
         self._build("elman", "tanh", 1, 1, 1, "linear", "half_squared_error", "sgd")
@@ -477,6 +566,10 @@ cdef class RNNCore:
         self.state = Doubles(2 * hidden_size)
         self.tape = None
         self.waiting = 0
+        self.row = Doubles(input_size + n.target_size + output_size)
+        self._x = as_view(self.row, self.row.start, input_size, 1, 0, 0)
+        self._targets = as_view(self.row, self.row.start + input_size, n.target_size, 1, 0, 0)
+        self._predictions = as_view(self.row, self.row.start + input_size + n.target_size, output_size, 1, 0, 0)
         self.parameters = {}
         self._add("w_input_hidden", n.w_input_hidden, n.gates, 1, input_size, n.stride)
         self._add("w_hidden_hidden", n.w_hidden_hidden, n.gates, 1, hidden_size, n.stride)
@@ -485,63 +578,28 @@ cdef class RNNCore:
             self._add("b_hidden_hidden", n.b_hidden_hidden, hidden_size, 1, 0, 0)
         self._add("w_hidden_output", n.w_hidden_output, output_size, n.lanes, hidden_size, 1)
         self._add("b_output", n.b_output, output_size, 1, 0, 0)
-        n.lr, n.momentum, n.weight_decay, n.clip, n.window = 0.01, 0.0, 0.0, INFINITY, 1
+        self._lr, self._momentum, self._weight_decay, self._clip, self._window = 0.01, 0.0, 0.0, INFINITY, 32
+
+    cdef const Network* _settled(self) noexcept:
+        """The network as it is now to learn."""
+        cdef Network* n = &self.network
+        n.lr, n.momentum, n.weight_decay, n.clip = self._lr, self._momentum, self._weight_decay, self._clip
+        n.window = self._window
+        return n
+
+    def _is_finite(self):
+        """Whether all parameters are."""
+        return all_finite(self.memory.start, self.network.length)
 
     cdef _add(self, str name, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t row_stride,
               Py_ssize_t columns, Py_ssize_t column_stride):
         """Show a parameter; without columns it is a vector."""
-        cdef Parameter parameter = Parameter()
-        parameter.owner = self.memory
-        parameter.start = self.memory.start + start
-        parameter.ndim = 2 if columns else 1
-        parameter.shape[0], parameter.shape[1] = rows, columns
-        parameter.strides[0] = row_stride * <Py_ssize_t> sizeof(double)
-        parameter.strides[1] = column_stride * <Py_ssize_t> sizeof(double)
-        self.parameters[name] = memoryview(parameter)
-
-    @property
-    def lr(self):
-        return self.network.lr
-
-    @lr.setter
-    def lr(self, double value):
-        self.network.lr = value
-
-    @property
-    def momentum(self):
-        return self.network.momentum
-
-    @momentum.setter
-    def momentum(self, double value):
-        self.network.momentum = value
-
-    @property
-    def weight_decay(self):
-        return self.network.weight_decay
-
-    @weight_decay.setter
-    def weight_decay(self, double value):
-        self.network.weight_decay = value
-
-    @property
-    def clip(self):
-        return self.network.clip
-
-    @clip.setter
-    def clip(self, double value):
-        self.network.clip = value
-
-    @property
-    def window(self):
-        return self.network.window
-
-    @window.setter
-    def window(self, Py_ssize_t value):
-        self.network.window = value
+        self.parameters[name] = as_view(self.memory, self.memory.start + start, rows, row_stride, columns,
+                                        column_stride)
 
     cdef list _places(self):
         """Where the doubles of the memory lie that are no padding, in the order of `_memory`."""
-        cdef Parameter parameter
+        cdef View parameter
         cdef Py_ssize_t i, j, part
         places = []
         for part in range(3):
@@ -585,27 +643,55 @@ cdef class RNNCore:
             self.state.start[i] = doubles[i]
         self.waiting = 0
 
+    cdef list _stored(self):
+        """Where the doubles of a step that waits lie, from the beginning of its row on the tape."""
+        cdef Network* n = &self.network
+        cdef Py_ssize_t after = n.row, size = n.hidden_size
+        cdef list places = [*range(n.x, n.x + n.input_size), *range(n.h, n.h + size)]
+        if n.cell == LSTM:
+            places += range(n.c, n.c + size)
+        places += range(n.trace, n.trace + (0 if n.cell == ELMAN else n.gates + size))
+        places += range(after + n.h, after + n.h + size)
+        if n.cell == LSTM:
+            places += range(after + n.c, after + n.c + size)
+        return [*places, *range(n.gradient, n.gradient + n.output_size)]
+
+    @property
+    def _waiting(self):
+        """The steps that wait for an update of learn(), a list of floats each: the input, the state before, what
+        backward needs of the cell, the state after, the gradient of the loss by the sums of the output layer."""
+        cdef Py_ssize_t t, place
+        cdef list places = self._stored()
+        return [[self.tape.rows[t * self.network.row + place] for place in places] for t in range(self.waiting)]
+
+    @_waiting.setter
+    def _waiting(self, values):
+        cdef Py_ssize_t t, place
+        cdef list places = self._stored(), rows = [list(map(float, row)) for row in values]
+        for row in rows:
+            check_length(row, len(places))
+        self.waiting = 0
+        self._need(max(1, len(rows)), True)
+        for t in range(len(rows)):
+            for place, value in zip(places, rows[t]):
+                self.tape.rows[t * self.network.row + place] = value
+        self.waiting = len(rows)
+
     def _train(self, inputs, targets, lengths, Py_ssize_t epochs, list losses not None, report, /):
         """Train on sequences that follow each other in two float64 buffers, and append each epoch's mean loss."""
-        cdef Network network = self.network
+        cdef Network network = self._settled()[0]
         cdef Buffer x = Buffer(inputs), y = Buffer(targets)
         cdef const double* x_values = <const double*> x.view.buf
         cdef const double* y_values = <const double*> y.view.buf
-        cdef Py_ssize_t sequences = len(lengths), epoch, i, longest = 0, steps = 0, start = 0, done = 0
-        cdef Buffer sizes = Buffer(memoryview(bytearray(8 * sequences)).cast("q"), 0, b"q")
-        cdef int64_t* length = <int64_t*> sizes.view.buf
+        cdef Lengths sequences = Lengths(lengths)
+        cdef Py_ssize_t epoch, i = 0, start = 0, done = 0, steps = sequences.total
         cdef Doubles memory = self.memory, own_state = self.state, state = Doubles(2 * network.hidden_size)
         cdef Progress progress
         cdef Tape tape
-        for i in range(sequences):
-            length[i] = lengths[i]
-            if length[i] < 0:
-                raise ValueError("a length is negative")
-            longest = max(longest, length[i])
-            steps += length[i]
         x.hold_to(steps * network.input_size)
         y.hold_to(steps * network.target_size)
-        tape = new_tape(&network, min(longest, network.window) if network.window > 0 else longest, True)
+        tape = new_tape(&network, min(sequences.longest, network.window) if network.window > 0 else sequences.longest,
+                        True)
         progress.work = 0.0
         progress.state = state.start
         progress.learned = False
@@ -614,14 +700,14 @@ cdef class RNNCore:
             start = 0
             try:
                 with nogil:
-                    for i in range(sequences):
+                    for i in range(sequences.count):
                         done = train_sequence(&network, memory.start, tape, x_values + start * network.input_size,
-                                              y_values + start * network.target_size, length[i], &progress)
-                        if done < length[i]:
+                                              y_values + start * network.target_size, sequences.values[i], &progress)
+                        if done < sequences.values[i]:
                             break
-                        start += length[i]
+                        start += sequences.values[i]
                 if start < steps:
-                    raise diverged(f" at epoch {epoch}, step {start + done}", network.lr)
+                    raise diverged(place_of(epoch, i, sequences.count, done), network.lr, network.clip)
             finally:
                 if progress.learned:
                     memcpy(own_state.start, state.start, 2 * network.hidden_size * sizeof(double))
@@ -630,51 +716,78 @@ cdef class RNNCore:
             if report is not None and epoch % 10 == 0:
                 report(epoch, progress.total / steps)
 
-    def _predict(self, inputs, state, predictions, states, /):
-        """Run over inputs, from the state in the buffer `state`, which takes the last; write predictions and states.
+    def _predict(self, inputs, lengths, state, predictions, states, /):
+        """Run over sequences that follow each other in a float64 buffer; write the predictions and states of all steps.
 
-        `predictions` or `states`, buffers of T rows, may be None.
+        Each sequence starts from the state in the buffer `state`, and leaves its last one there; if that is None, each
+        starts from a fresh one. `predictions` or `states`, buffers of T rows, may be None.
         """
-        cdef Network network = self.network
-        cdef Network* n = &network
-        cdef Buffer x = Buffer(inputs), h = Buffer(state, PyBUF_WRITABLE), p = None, s = None
+        cdef Network* n = &self.network
+        cdef Lengths sequences = Lengths(lengths)
+        cdef Buffer x = Buffer(inputs), h = None, p = None, s = None
         cdef const double* x_values = <const double*> x.view.buf
-        cdef double* h_values = <double*> h.view.buf
+        cdef double* h_values = NULL
         cdef double* p_values = NULL
         cdef double* s_values = NULL
-        cdef Py_ssize_t steps = x.length() // n.input_size, start = 0, block, t
+        cdef Py_ssize_t i
         cdef Doubles memory = self.memory
-        cdef Tape tape = new_tape(n, min(steps, ROWS), False)
-        cdef double* rows = tape.rows
+        cdef Tape tape = new_tape(n, min(sequences.longest, ROWS), False)
         cdef double work = 0.0
-        x.hold_to(steps * n.input_size)
-        h.hold_to(self._state_size())
+        x.hold_to(sequences.total * n.input_size)
+        if state is not None:
+            h = Buffer(state, PyBUF_WRITABLE)
+            h.hold_to(self._state_size())
+            h_values = <double*> h.view.buf
         if predictions is not None:
             p = Buffer(predictions, PyBUF_WRITABLE)
-            p.hold_to(steps * n.output_size)
+            p.hold_to(sequences.total * n.output_size)
             p_values = <double*> p.view.buf
         if states is not None:
             s = Buffer(states, PyBUF_WRITABLE)
-            s.hold_to(steps * n.hidden_size)
+            s.hold_to(sequences.total * n.hidden_size)
             s_values = <double*> s.view.buf
         with nogil:
-            write_state(n, h_values, rows)
             pack_weights(n, memory.start, tape)
-            while start < steps:
-                block = min(<Py_ssize_t> ROWS, steps - start)
-                forward(n, memory.start, tape.weights, rows, block, x_values + start * n.input_size)
+            for i in range(sequences.count):
+                predict_sequence(n, memory.start, tape, x_values, sequences.values[i], h_values, p_values, s_values,
+                                 &work)
+                x_values += sequences.values[i] * n.input_size
                 if p_values:
-                    for t in range(block):
-                        activate_output(n.output, n.output_size, rows + t * n.row + n.sums,
-                                        p_values + (start + t) * n.output_size)
+                    p_values += sequences.values[i] * n.output_size
                 if s_values:
-                    for t in range(block):
-                        memcpy(s_values + (start + t) * n.hidden_size, rows + (t + 1) * n.row + n.h,
-                               n.hidden_size * sizeof(double))
-                copy_state(n, rows + block * n.row, rows)
-                start += block
-                look_for_signals(&work, block * work_of_step(n))
-            read_state(n, rows, h_values)
+                    s_values += sequences.values[i] * n.hidden_size
+
+    def _generate(self, inputs, state, predictions, /):
+        """Run over inputs from the state in the buffer `state`, then feed each prediction back, till `predictions` is
+        full; `state` takes the last state. A prediction is what predict() gives, a class number one double."""
+        cdef Network* n = &self.network
+        cdef Buffer x = Buffer(inputs), h = Buffer(state, PyBUF_WRITABLE), p = Buffer(predictions, PyBUF_WRITABLE)
+        cdef Py_ssize_t steps = x.length() // n.input_size, size = n.target_size, count = p.length() // size, t
+        cdef const double* x_values = <const double*> x.view.buf
+        cdef double* h_values = <double*> h.view.buf
+        cdef double* p_values = <double*> p.view.buf
+        cdef Doubles memory = self.memory
+        cdef Tape tape = new_tape(n, max(1, min(steps, ROWS)), False)
+        cdef double* row = tape.rows
+        cdef double work = 0.0
+        x.hold_to(steps * n.input_size)
+        h.hold_to(self._state_size())
+        p.hold_to(count * size)
+        if count < 1 or steps < 1:
+            return
+        with nogil:
+            pack_weights(n, memory.start, tape)
+            predict_sequence(n, memory.start, tape, x_values, steps - 1, h_values, NULL, NULL, &work)
+            write_state(n, h_values, row)
+            forward(n, memory.start, tape.weights, row, 1, x_values + (steps - 1) * n.input_size)
+            predict_row(n, row, p_values)
+            for t in range(1, count):
+                copy_state(n, row + n.row, row)
+                feed_back(n, p_values + (t - 1) * size, row + n.gradient)
+                forward(n, memory.start, tape.weights, row, 1, row + n.gradient)
+                predict_row(n, row, p_values + t * size)
+                look_for_signals(&work, work_of_step(n))
+            read_state(n, row + n.row, h_values)
 
     cdef int _need(self, Py_ssize_t steps, bint learn) except -1:
         """Make room for `steps` on the tape of learn() and step(); the steps that wait stay."""
@@ -688,44 +801,56 @@ cdef class RNNCore:
                     self.tape.rows[i * n.row + n.one] = 1.0
         return 0
 
-    def _step(self, x, predictions, /):
-        """One step on from the network's own state, without learning; steps that wait for an update are given up."""
-        cdef Network* n = &self.network
-        cdef Buffer source = Buffer(x), target = Buffer(predictions, PyBUF_WRITABLE)
-        source.hold_to(n.input_size)
-        target.hold_to(n.output_size)
-        self.waiting = 0
-        self._need(1, False)
-        write_state(n, self.state.start, self.tape.rows)
-        forward(n, self.memory.start, NULL, self.tape.rows, 1, <const double*> source.view.buf)
-        activate_output(n.output, n.output_size, self.tape.rows + n.sums, <double*> target.view.buf)
-        read_state(n, self.tape.rows + n.row, self.state.start)
+    def _step(self):
+        """One step on from the network's own state, from _x to _predictions, without learning.
 
-    def _learn(self, x, targets, predictions, /):
-        """One step on from the network's own state; the predictions are those before the update, if one is due."""
+        Steps that wait for an update are given up. Returns whether the predictions are numbers; where one is NaN the
+        state has not changed.
+        """
         cdef Network* n = &self.network
-        cdef Buffer source = Buffer(x), wanted = Buffer(targets), target = Buffer(predictions, PyBUF_WRITABLE)
+        cdef double* predictions = self.row.start + n.input_size + n.target_size
         cdef double* row
-        cdef double work = 0.0
-        source.hold_to(n.input_size)
-        wanted.hold_to(n.target_size)
-        target.hold_to(n.output_size)
-        # Where no update is due for long (or, with a window of 0, ever), the tape grows with the steps that wait.
-        self._need(n.window if n.window > self.waiting else max(1, 2 * self.waiting), True)
-        row = self.tape.rows + self.waiting * n.row
-        write_state(n, self.state.start, row)
-        forward(n, self.memory.start, NULL, row, 1, <const double*> source.view.buf)
-        if not isfinite(loss_of_step(n, row, <const double*> wanted.view.buf)):
-            raise diverged("", n.lr)
-        if 0 < n.window <= self.waiting + 1:
-            self.tape.bound = INFINITY      # the parameters may have been written to
-            if not update(n, self.memory.start, self.tape, self.waiting + 1, &work):
-                raise diverged("", n.lr)
+        cdef Py_ssize_t i
+        with cython.critical_section(self):
+            self._need(self.waiting + 1, False)
+            row = self.tape.rows + self.waiting * n.row
+            write_state(n, self.state.start, row)
+            forward(n, self.memory.start, NULL, row, 1, self.row.start)
+            activate_output(n.output, n.output_size, row + n.sums, predictions)
+            for i in range(n.output_size):
+                if predictions[i] != predictions[i]:
+                    return False
+            read_state(n, row + n.row, self.state.start)
             self.waiting = 0
-        else:
-            self.waiting += 1
-        activate_output(n.output, n.output_size, row + n.sums, <double*> target.view.buf)
-        read_state(n, row + n.row, self.state.start)
+        return True
+
+    def _learn(self):
+        """One step on from the network's own state, from _x and _targets; _predictions are those before the update,
+        if one is due."""
+        cdef const Network* n = self._settled()
+        cdef const double* x = self.row.start
+        cdef const double* targets = x + n.input_size
+        cdef double* row
+        cdef Tape tape
+        cdef double work = 0.0
+        with cython.critical_section(self):
+            # Where no update is due for long (or, with a window of 0, ever), the tape grows with the steps that wait.
+            self._need(n.window if n.window > self.waiting else max(1, 2 * self.waiting), True)
+            tape = self.tape
+            row = tape.rows + self.waiting * n.row
+            write_state(n, self.state.start, row)
+            forward(n, self.memory.start, NULL, row, 1, x)
+            if not isfinite(loss_of_step(n, row, targets)):
+                raise diverged("", n.lr, n.clip)
+            if 0 < n.window <= self.waiting + 1:
+                tape.bound = INFINITY           # the parameters may have been written to
+                if not update(n, self.memory.start, tape, self.waiting + 1, &work):
+                    raise diverged("", n.lr, n.clip)
+                self.waiting = 0
+            else:
+                self.waiting += 1
+            activate_output(n.output, n.output_size, row + n.sums, self.row.start + n.input_size + n.target_size)
+            read_state(n, row + n.row, self.state.start)
 
     def reset(self):
         """Start a new sequence: a fresh state. Steps that wait for an update are given up; the parameters stay."""

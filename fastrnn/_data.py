@@ -3,11 +3,12 @@
 | given                                                  | given back                        |
 |--------------------------------------------------------|-----------------------------------|
 | list, tuple, range, generator and other iterables      | list                              |
-| array.array                                            | array.array                       |
+| array.array                                            | array.array, rows as a memoryview |
 | memoryview                                             | memoryview                        |
 | NumPy array or memory map, other objects with __array__ | NumPy array                      |
-| pandas Series                                          | pandas Series with the same index |
+| pandas Series or DataFrame                             | one of both, with the same index  |
 | torch tensor                                           | torch tensor on the same device   |
+| list of sequences                                      | list of what each would give      |
 
 fastrnn imports none of these libraries: whoever holds an object of theirs has imported them.
 """
@@ -15,7 +16,7 @@ fastrnn imports none of these libraries: whoever holds an object of theirs has i
 from __future__ import annotations
 
 import sys
-from itertools import islice
+from itertools import chain, islice
 
 from fastrnn._backend import core
 from fastrnn._checks import number, type_name
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # The formats of a native double: memoryview knows "d" alone, ctypes and others spell out the byte order.
 DOUBLE = ("d", "@d", "=d", "<d" if sys.byteorder == "little" else ">d")
 
+NO_SEQUENCE = (str, bytes, dict, set, frozenset)  # iterables that are none, or not of numbers
 RAW = ("bytes", "bytearray", "mmap")  # buffers of bytes, not of numbers
 
 CHUNK = 8192  # elements taken from an iterator at a time: few enough to stay in the CPU's cache
@@ -40,27 +42,87 @@ def take(values: Any, name: str) -> memoryview[float]:
     That is the caller's own memory where it is one already, and else a copy. TypeError and ValueError name `name` and
     the first bad position.
     """
+    return _take(values, name, None)
+
+
+def take_rows(values: Any, name: str, width: int) -> memoryview[float]:
+    """The same of a sequence of rows of `width` numbers, T x width, or with a width of 1 of T numbers too.
+
+    The buffer is flat, row after row.
+    """
+    return _take(values, name, width)
+
+
+def take_sequences(values: Any, name: str, width: int, several: bool = False) -> Sequences:
+    """The same of one such sequence, or of several: a list of them, or an array of three dimensions.
+
+    With a width of 1 a list of lists of one number each could be both, and is one sequence unless `several`.
+    """
+    if getattr(getattr(values, "dtype", None), "kind", "") == "O":
+        values = values.tolist()
+    elif not (hasattr(values, "ndim") or isinstance(values, (list, tuple, *NO_SEQUENCE)) or _is_buffer(values)):
+        iterator = _iterate(values, name)
+        first = list(islice(iterator, 1))
+        values = chain(first, iterator)
+        if first and _depth(first[0]) > 0:
+            values = list(values)
+    depth = _depth(values)
+    if depth == 2 and width == 1 and isinstance(values, (list, tuple)):
+        several = several or any(not hasattr(row, "__len__") or len(row) != 1 for row in values)
+    elif depth > 3:
+        raise ValueError(f"{name} is nested too deep: it must be a sequence of rows, or a list of such sequences")
+    else:
+        several = depth == 3
+    if not several:
+        numbers = take_rows(values, name, width)
+        return Sequences(numbers, [len(numbers) // width], None)
+    sequences = list(values)
+    parts = [take_rows(sequence, f"{name}[{i}]", width) for i, sequence in enumerate(sequences)]
+    return Sequences(memoryview(b"".join(parts)).cast("d"), [len(part) // width for part in parts], sequences)
+
+
+class Sequences:
+    """One or several sequences, one after the other in a flat buffer."""
+
+    def __init__(self, numbers: memoryview[float], lengths: list[int], given: list[Any] | None) -> None:
+        self.numbers, self.lengths = numbers, lengths
+        self.given = given  # the caller's sequences; None for one that was not in a list
+
+    def place(self, name: str, position: int, width: int) -> str:
+        """What an error calls a position in `numbers`."""
+        if self.given is None:
+            return _place(name, position, width)
+        i = 0
+        while position >= self.lengths[i] * width:
+            position -= self.lengths[i] * width
+            i += 1
+        return _place(f"{name}[{i}]", position, width)
+
+
+def _take(values: Any, name: str, width: int | None) -> memoryview[float]:
+    """take(), for a width of None, and take_rows()."""
     if hasattr(values, "__array__"):
-        values = _from_array(values, name)
+        values = _from_array(values, name, width)
     try:
         view = memoryview(values)
     except TypeError:
-        return _copy(values, name)
-    if view.ndim != 1:
-        raise ValueError(_not_flat(name, view.shape))
+        return _copy(values, name) if width is None else _copy_rows(values, name, width)
+    _check_shape(name, view.shape, width)
     if view.format == "B" and type(values).__name__ in RAW:
         raise TypeError(
             f"{name} is raw bytes ({type(values).__name__}), not numbers; if they are those of float64 values, "
             f"pass memoryview({name}).cast('d')"
         )
-    if view.format not in DOUBLE or not view.contiguous:
-        return _copy(values, name)
+    if view.nbytes == 0:
+        return zeros("d", 0)
+    if view.format not in DOUBLE or not view.c_contiguous:
+        return _copy(values, name) if view.ndim == 1 else _copy_rows(_listed(view, name), name, width or 1)
     doubles = view.cast("B").cast("d")
     if not core.is_aligned(doubles):
         doubles = memoryview(bytearray(doubles)).cast("d")
     position = core.find_not_finite(doubles)
     if position >= 0:
-        raise ValueError(f"{name}[{position}] must be finite, not {doubles[position]}")
+        raise ValueError(f"{_place(name, position, width)} must be finite, not {doubles[position]}")
     return doubles
 
 
@@ -76,39 +138,47 @@ def result_for(like: Any, form: Literal["d", "q"], length: int) -> memoryview[An
     return zeros(form, length)
 
 
-def give(result: memoryview[Any], like: Any) -> Any:
-    """`result`, a buffer of result_for(), in the kind of `like`; without a copy where the kind allows."""
+def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = None, index: bool = True) -> Any:
+    """`result`, a buffer of result_for(), in the kind of `like`; without a copy where the kind allows.
+
+    shape: of the result; None is flat. index: whether its rows are those of `like`, for pandas.
+    """
+    shape = shape or (len(result),)
     libraries = {base.__module__.partition(".")[0] for base in type(like).__mro__}
     if "torch" in libraries and hasattr(like, "device"):
         torch = sys.modules["torch"]
         dtype = torch.float64 if result.format == "d" else torch.int64
         values = result if len(result) else []  # torch takes no empty buffer
-        return torch.asarray(values, dtype=dtype).to(like.device)
+        return torch.asarray(values, dtype=dtype).reshape(shape).to(like.device)
     if "pandas" in libraries and hasattr(like, "index"):
-        return sys.modules["pandas"].Series(sys.modules["numpy"].asarray(result), index=like.index)
+        pandas, numpy = sys.modules["pandas"], sys.modules["numpy"]
+        kind = pandas.Series if len(shape) == 1 else pandas.DataFrame
+        return kind(numpy.asarray(result).reshape(shape), index=like.index if index else None)
     if hasattr(like, "__array__"):
-        return sys.modules["numpy"].asarray(result)
-    if "array" in libraries:
-        kind = sys.modules["array"].array(result.format)
-        kind.frombytes(result.cast("B"))
-        return kind
-    return result if isinstance(like, memoryview) else result.tolist()
+        return sys.modules["numpy"].asarray(result).reshape(shape)
+    if "array" in libraries and len(shape) == 1:
+        array = sys.modules["array"].array(result.format)
+        array.frombytes(result.cast("B"))
+        return array
+    if len(shape) > 1 and len(result):
+        result = result.cast("B").cast(result.format, shape)  # type: ignore[call-overload]
+    return result if isinstance(like, memoryview) or "array" in libraries else result.tolist()
 
 
-def count(value: Any, name: str) -> int:
-    """`value` as an integer that is not negative."""
+def count(value: Any, name: str, least: int = 0) -> int:
+    """`value` as an integer that is not negative, nor below `least`."""
     try:
         result: int = value.__index__()
     except (AttributeError, TypeError):
         raise TypeError(f"{name} must be an integer, not {type_name(value)}") from None
-    if result < 0:
-        raise ValueError(f"{name} must not be negative, and it is {result}")
+    if result < least:
+        raise ValueError(f"{name} must {f'be at least {least}' if least else 'not be negative'}, and it is {result}")
     if result > sys.maxsize:
         raise ValueError(f"{name} is too large: {result}")
     return result
 
 
-def _from_array(values: Any, name: str) -> Any:
+def _from_array(values: Any, name: str, width: int | None) -> Any:
     """What `values`, an object with __array__, holds: a contiguous float64 NumPy array, or a list."""
     masked = values.mask if hasattr(values, "filled") else None
     try:
@@ -118,19 +188,19 @@ def _from_array(values: Any, name: str) -> Any:
             return values.tolist()
         except Exception as error:
             raise TypeError(f"{name} ({type_name(values)}) cannot be read as numbers: {error}") from error
-    if values.ndim != 1:
-        raise ValueError(_not_flat(name, values.shape))
+    _check_shape(name, values.shape, width)
     if masked is not None and masked.any():
-        raise ValueError(f"{name}[{masked.argmax()}] is masked: every step needs a number")
+        raise ValueError(f"{_place(name, masked.argmax(), width)} is masked: every step needs a number")
     if values.dtype.kind == "O":  # Python objects, each to be looked at
         return values.tolist()
     if values.dtype.kind not in "fiub":
         raise TypeError(f"{name} must hold real numbers, not {values.dtype}")
     if values.dtype == "float64" and values.flags.c_contiguous:
         return values
-    doubles = sys.modules["numpy"].empty(len(values))
-    for start in range(0, len(values), BLOCK):
-        doubles[start : start + BLOCK] = values[start : start + BLOCK]
+    doubles = sys.modules["numpy"].empty(values.shape)
+    rows = max(1, BLOCK // (width or 1))
+    for start in range(0, len(values), rows):
+        doubles[start : start + rows] = values[start : start + rows]
     return doubles
 
 
@@ -140,8 +210,6 @@ def _copy(values: Any, name: str) -> memoryview[float]:
         numbers = zeros("d", len(values))
         _copy_list(values, numbers, name, 0)
         return numbers
-    if isinstance(values, (str, dict, set, frozenset)):
-        raise TypeError(f"{name} must be a sequence of numbers, not a {type(values).__name__}")
     collected = bytearray()
     try:
         iterator = _iterate(values, name)
@@ -154,15 +222,76 @@ def _copy(values: Any, name: str) -> memoryview[float]:
     return memoryview(collected).cast("d")
 
 
+def _copy_rows(values: Any, name: str, width: int) -> memoryview[float]:
+    """The numbers of any iterable of rows, in a buffer of our own."""
+    iterator = _iterate(values, name)
+    first = list(islice(iterator, 1))
+    if width == 1 and not (first and _depth(first[0])):
+        return _copy(values if isinstance(values, list) else chain(first, iterator), name)
+    collected = bytearray()
+    iterator = chain(first, iterator)
+    while rows := list(islice(iterator, max(1, CHUNK // width))):
+        chunk: list[Any] = []
+        for row in rows:
+            if not isinstance(row, (list, tuple)):
+                place = f"{name}[{(len(collected) // 8 + len(chunk)) // width}]"
+                if not _depth(row):
+                    raise ValueError(f"{place} is a number ({type_name(row)}), and it must be a row of {width} numbers")
+                row = take(row, place).tolist()
+            if len(row) != width:
+                place = f"{name}[{(len(collected) // 8 + len(chunk)) // width}]"
+                raise ValueError(f"{place} must have {width} number{'s' if width > 1 else ''}, not {len(row)}")
+            chunk += row
+        numbers = zeros("d", len(chunk))
+        _copy_list(chunk, numbers, name, len(collected) // 8, width)
+        collected += numbers.cast("B")
+    return memoryview(collected).cast("d")
+
+
+def _listed(view: memoryview[Any], name: str) -> list[Any]:
+    try:
+        return view.tolist()
+    except NotImplementedError:
+        raise TypeError(f"{name} is a buffer of a format that Python cannot read: make it float64 first") from None
+
+
+def _is_buffer(values: Any) -> bool:
+    try:
+        memoryview(values)
+    except TypeError:
+        return False
+    return True
+
+
+def _depth(values: Any) -> int:
+    """How deep its numbers lie, by the first of them: 0 for a number, 1 for a sequence of numbers."""
+    if hasattr(values, "ndim"):
+        return values.ndim  # type: ignore[no-any-return]
+    if isinstance(values, (list, tuple)):
+        return 1 + max(map(_depth, values[:1]), default=0)
+    if isinstance(values, NO_SEQUENCE):
+        return 0
+    return 1 if hasattr(values, "__iter__") or _is_buffer(values) else 0
+
+
+def _place(name: str, position: int, width: int | None) -> str:
+    """What an error calls a position in a flat buffer."""
+    if (width or 1) == 1:
+        return f"{name}[{position}]"
+    return f"{name}[{position // width}][{position % width}]"  # type: ignore[operator]
+
+
 def _iterate(values: Any, name: str) -> Iterator[Any]:
+    if isinstance(values, NO_SEQUENCE):
+        raise TypeError(f"{name} must be a sequence of numbers, not a {type(values).__name__}")
     try:
         return iter(values)
     except TypeError:
         raise TypeError(f"{name} must be a sequence of numbers, not {type_name(values)}") from None
 
 
-def _copy_list(values: list[Any], out: memoryview[float], name: str, offset: int) -> None:
-    """Copy a list to a buffer of its length; `offset` is where the caller's values start, for the errors."""
+def _copy_list(values: list[Any], out: memoryview[float], name: str, offset: int, width: int = 1) -> None:
+    """Copy a list to a buffer of its length; `offset` is where it starts in the caller's values, for the errors."""
     position = 0
     while position < len(out):
         stop = min(len(out), position + BLOCK)
@@ -170,7 +299,7 @@ def _copy_list(values: list[Any], out: memoryview[float], name: str, offset: int
             position = core.copy_numbers(values, position, stop, out)
             if position == stop:
                 continue
-            out[position] = _element(values[position], f"{name}[{offset + position}]", name)
+            out[position] = _element(values[position], _place(name, offset + position, width), name)
             position += 1
         if len(values) != len(out):  # an element of the caller's own type, or a signal handler, can do anything
             raise RuntimeError(f"{name} changed while it was read")
@@ -186,10 +315,19 @@ def _element(value: Any, element: str, name: str) -> float:
     return number(value, element)
 
 
-def _not_flat(name: str, shape: tuple[int, ...] | None) -> str:
+def _check_shape(name: str, shape: tuple[int, ...] | None, width: int | None) -> None:
+    """Of an array: (T,) where that will do, or (T, width)."""
+    shape = shape or ()
+    if (len(shape) == 1 and (width or 1) == 1) or (len(shape) == 2 and shape[1] == width):
+        return
     if not shape:
-        return f"{name} is a single number; it must be a sequence, one number a step"
-    return (
-        f"{name} has shape {shape}; it must be one-dimensional, one number a step. Pass one column, {name}[:, 0], "
-        f"or all values in a row, {name}.ravel()"
+        raise ValueError(f"{name} is a single number; it must be a sequence, one number a step")
+    if width is None:
+        raise ValueError(
+            f"{name} has shape {shape}; it must be one-dimensional, one number a step. Pass one column, {name}[:, 0], "
+            f"or all values in a row, {name}.ravel()"
+        )
+    raise ValueError(
+        f"{name} has shape {shape}; it must be {'(T,) or ' if width == 1 else ''}(T, {width}), {width} "
+        f"number{'s' if width > 1 else ''} a step. Several sequences are a list of such, or an array (N, T, {width})"
     )

@@ -14,7 +14,9 @@ from __future__ import annotations
 from math import exp, isfinite, nan
 
 from fastrnn._checks import check_length, diverged, number
+from fastrnn._fallback_cells import likeliest
 from fastrnn._fallback_rnn import RNNCore as RNNCore
+from fastrnn._fallback_rnn import read
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -70,11 +72,31 @@ def find_not_finite(values: memoryview[float], /) -> int:
     return -1
 
 
+def find_out_of_range(values: memoryview[float], low: float, high: float, whole: bool, /) -> int:
+    """The position of the first number in a float64 buffer that is not within [low, high], or -1.
+
+    whole: nor may it have a fraction.
+    """
+    for i, value in enumerate(values):
+        if not low <= value <= high or (whole and not value.is_integer()):
+            return i
+    return -1
+
+
 def round_probabilities(probabilities: memoryview[float], out: memoryview[int], /) -> None:
     """Write 1 to the int64 buffer `out` where a probability is above one half, else 0: Python's round(p)."""
     check_length(out, len(probabilities))
     for i, p in enumerate(probabilities):
         out[i] = p > 0.5
+
+
+def choose_classes(probabilities: memoryview[float], classes: int, out: memoryview[int], /) -> None:
+    """Write the likeliest of `classes` to the int64 buffer `out`, for each row of probabilities."""
+    if classes < 1:
+        raise ValueError("there are no classes")
+    check_length(probabilities, len(out) * classes)
+    for i in range(len(out)):
+        out[i] = likeliest(read(probabilities[i * classes : (i + 1) * classes]))
 
 
 # ---- SimpleRNN, one step ----

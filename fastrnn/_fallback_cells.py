@@ -198,6 +198,21 @@ def activate_output(output: str, sums: Vector) -> Vector:
     return [e / total for e in exps]
 
 
+def decide(output: str, predictions: Vector) -> Vector:
+    """What RNN.predict() makes of predictions: the values as they are, 1.0 or 0.0 each, or the likeliest class."""
+    if output == "softmax":
+        return [float(likeliest(predictions))]
+    return [1.0 if p > 0.5 else 0.0 for p in predictions] if output == "sigmoid" else predictions
+
+
+def likeliest(probabilities: Vector) -> int:
+    """The class of the largest probability, the first of equal ones."""
+    label = 0
+    for i, probability in enumerate(probabilities):
+        label = i if probability > probabilities[label] else label
+    return label
+
+
 def max_of(values: Vector) -> float:
     """The largest; written out, for max() orders NaN otherwise."""
     largest = values[0]

@@ -28,7 +28,7 @@ def test_gradients(fastrnn, cell, activation, output, loss):
     inputs, size, outputs, steps = 2, 3, 2, 5
     network = fastrnn.simple.core.RNNCore()
     network._build(cell, activation, inputs, size, outputs, output, loss, "sgd")
-    network.lr, network.window = 1.0, 0
+    network._lr, network._window = 1.0, 0
     start = network._memory
     count = (len(start) - 2) // 3
     start[:count] = [source.uniform(-1, 1) for _ in range(count)]

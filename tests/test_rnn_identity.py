@@ -36,8 +36,8 @@ def everything(core, case):
     source = random.Random(seed)
     network = core.RNNCore()
     network._build(*kind, inputs, size, outputs, *output, optimizer[0])
-    network.lr, network.clip, network.window = lr, clip, window
-    network.momentum, network.weight_decay = optimizer[1:]
+    network._lr, network._clip, network._window = lr, clip, window
+    network._momentum, network._weight_decay = optimizer[1:]
     for view in network.parameters.values():
         for i in range(view.shape[0]):
             if view.ndim == 1:
@@ -63,15 +63,14 @@ def everything(core, case):
     def predict(label):
         state = buffer(network._state)
         predictions, states = buffer([0.0] * (steps * outputs)), buffer([0.0] * (steps * size))
-        network._predict(buffer(x), state, predictions, states)
+        network._predict(buffer(x), [steps], state, predictions, states)
         seen.append((label, bytes(state), bytes(predictions), bytes(states)))
 
     note("built")
     predict("fresh")
-    one = buffer([0.0] * outputs)
     for start in range(min(steps, 3)):
-        network._step(buffer(x[start * inputs : (start + 1) * inputs]), one)
-        seen.append(bytes(one))
+        network._x[:] = buffer(x[start * inputs : (start + 1) * inputs])
+        seen.append((network._step(), bytes(network._predictions)))
     note("stepped")
     losses = []
     try:
@@ -82,14 +81,12 @@ def everything(core, case):
     note("trained")
     try:
         for start in range(min(steps, 7)):
-            network._learn(
-                buffer(x[start * inputs : (start + 1) * inputs]),
-                buffer(y[start * targets : (start + 1) * targets]),
-                one,
-            )
-            seen.append(bytes(one))
+            network._x[:] = buffer(x[start * inputs : (start + 1) * inputs])
+            network._targets[:] = buffer(y[start * targets : (start + 1) * targets])
+            network._learn()
+            seen.append((bytes(network._predictions), network._waiting))
             if start == 4 and window > 1:
-                network.window = window - 1
+                network._window = window - 1
     except OverflowError as error:
         seen.append(str(error))
     note("learned")
@@ -130,11 +127,13 @@ def test_everything(packages, case):
 def test_a_class_that_there_is_not(fastrnn, label):
     network = fastrnn.simple.core.RNNCore()
     network._build("elman", "tanh", 1, 2, 3, "softmax", "cross_entropy", "sgd")
+    network._window = 1
     before = packed(network._memory)
     with pytest.raises(OverflowError):
         network._train(buffer([1.0, 1.0]), buffer([1.0, label]), [2], 1, [], None)
+    network._x[0], network._targets[0] = 1.0, label
     with pytest.raises(OverflowError):
-        network._learn(buffer([1.0]), buffer([label]), buffer([0.0] * 3))
+        network._learn()
     assert packed(network._memory) != before  # it has learned from the first step,
     assert all(map(isfinite, network._memory))  # and no more
 

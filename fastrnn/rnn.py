@@ -1,0 +1,546 @@
+"""RNN: Elman, GRU and LSTM networks of many units, trained online or by backpropagation through time."""
+
+from __future__ import annotations
+
+from math import inf, sqrt
+from struct import pack, unpack
+
+from fastrnn import _data
+from fastrnn._backend import core
+from fastrnn._checks import number
+from fastrnn.simple import print_loss
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, MutableSequence
+    from typing import Any
+
+CELLS = {"elman": ("tanh", "sigmoid", "relu"), "gru": ("tanh",), "lstm": ("tanh",)}  # with their activations
+LOSSES = {  # of each output, the default first
+    "linear": ("half_squared_error",),
+    "sigmoid": ("binary_cross_entropy", "half_squared_error"),
+    "softmax": ("cross_entropy",),
+}
+OPTIMIZERS = ("sgd", "adam", "adamw")
+
+# What a network is built of, and what the core keeps of it; `losses` is what happened to it.
+FIXED = ("hidden_size", "cell", "activation", "input_size", "output_size", "output", "loss", "optimizer")
+KEPT = ("_lr", "_momentum", "_weight_decay", "_clip", "_window", "_memory", "_state", "_waiting")
+
+
+# ---- the attributes that can be set, and the parameters ----
+
+
+class Setting:
+    """What can be changed at any time: checked here, and kept for the core under its name with an underscore."""
+
+    def __init__(self, check: Callable[[Any, str, RNN], Any], none: Any = None) -> None:
+        self.check = check
+        self.none = none  # what the core takes for None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, network: RNN, owner: type | None = None) -> Any:
+        if network is None:
+            return self
+        value = getattr(network, "_" + self.name)
+        return None if value == self.none else value
+
+    def __set__(self, network: RNN, value: Any) -> None:
+        is_none = value is None and self.none is not None
+        setattr(network, "_" + self.name, self.none if is_none else self.check(value, self.name, network))
+
+
+class Parameter:
+    """A view of the network's own memory; what is assigned to it is copied there."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, network: RNN, owner: type | None = None) -> Any:
+        if network is None:
+            return self
+        if self.name not in network.parameters:
+            raise AttributeError(f"a network with cell={network.cell!r} has no {self.name}")
+        return network.parameters[self.name]
+
+    def __set__(self, network: RNN, value: Any) -> None:
+        view = self.__get__(network)
+        rows, columns = view.shape if view.ndim == 2 else (len(view), 1)
+        numbers = _data.take(value, self.name) if view.ndim == 1 else _data.take_rows(value, self.name, columns)
+        if len(numbers) != rows * columns:
+            raise ValueError(f"{self.name} must have {rows} rows, not {len(numbers) // columns}")
+        for i in range(len(numbers)):
+            view[i if view.ndim == 1 else divmod(i, columns)] = numbers[i]
+
+
+def positive(value: Any, name: str, _network: RNN) -> float:
+    result = number(value, name)
+    if result <= 0.0:
+        raise ValueError(f"{name} must be positive or None, and it is {result!r}")
+    return result
+
+
+def not_negative(value: Any, name: str, _network: RNN | None = None) -> float:
+    result = number(value, name)
+    if result < 0.0:
+        raise ValueError(f"{name} must not be negative, and it is {result!r}")
+    return result
+
+
+def of_optimizer(optimizer: str) -> Callable[[Any, str, RNN], float]:
+    """A check for what one optimizer alone knows."""
+
+    def check(value: Any, name: str, network: RNN) -> float:
+        result = not_negative(value, name)
+        if result and network.optimizer != optimizer:
+            raise ValueError(f"{name} is for optimizer={optimizer!r}, and optimizer is {network.optimizer!r}")
+        return result
+
+    return check
+
+
+def default_decay(optimizer: str) -> float:
+    return 0.01 if optimizer == "adamw" else 0.0
+
+
+def one_of(allowed: Collection[str], value: str, name: str, where: str = "") -> None:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}{where}, not {value!r}")
+
+
+class RNN(core.RNNCore):
+    """A recurrent network of `hidden_size` units and one output layer, over sequences of any length.
+
+    Parameters
+    ----------
+    hidden_size : number of units, at least 1.
+    cell : "elman" (Elman 1990), "gru" (Cho et al. 2014, its hidden bias inside the reset as in PyTorch) or "lstm"
+        (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+    activation : of an Elman cell: "tanh", "sigmoid" or "relu". The other cells have their own.
+    input_size, output_size : numbers a step that go in and come out; of softmax, output_size is the number of classes.
+    output : "linear", "sigmoid" or "softmax".
+    loss : with output "linear" "half_squared_error" (half the sum over the outputs); with "sigmoid" that or, for None,
+        "binary_cross_entropy"; with "softmax" "cross_entropy".
+    window : steps from one update to the next, which is also how far back the gradient reaches; the state runs on from
+        window to window (truncated backpropagation through time, Williams and Peng 1990). 1 is online learning. None is
+        full backpropagation through each sequence, whose memory grows with its length. The loss of a window is the mean
+        over its steps; the last window of a sequence may be shorter.
+    optimizer : "sgd", "adam" (Kingma and Ba 2015, their betas and epsilon) or "adamw" (Loshchilov and Hutter 2019).
+    lr : learning rate, finite and not negative.
+    momentum : of sgd: velocity = momentum * velocity + gradient.
+    weight_decay : of adamw, of all parameters; None is 0.01 there, and 0.0 with the other optimizers.
+    clip : the largest norm of all gradients together; a larger one is scaled down to it (Pascanu et al. 2013). None:
+        no limit.
+    epochs : passes of train() over its data, an integer, not negative.
+    seed : what random.Random takes; None is the module `random` itself. All parameters are drawn from it, uniform on
+        +-1 / sqrt(hidden_size), in the order of `parameters` and of their rows.
+
+    Attributes
+    ----------
+    parameters : dict of writable float64 memoryviews of the network's own memory; numpy.asarray() copies nothing. They
+        are laid out as PyTorch's, with its order of gates (GRU r, z, n; LSTM i, f, g, o), for G gates (1, 3 or 4):
+        w_input_hidden (G * hidden_size, input_size), w_hidden_hidden (G * hidden_size, hidden_size),
+        b_hidden (G * hidden_size), with a GRU b_hidden_hidden (hidden_size), the bias inside the reset,
+        w_hidden_output (output_size, hidden_size), b_output (output_size).
+        Each is an attribute too, and what is assigned to that is copied into the network.
+    state : list of hidden_size floats, with an LSTM of twice as many (hidden state, then cell): the state after the
+        last step(), learn() or train(). It can be set.
+    losses : list of floats, the mean loss a step of every epoch that train() has completed.
+    lr, momentum, weight_decay, clip, window, epochs : as above, readable and writable.
+    hidden_size, input_size, output_size, cell, activation, output, loss, optimizer : as above, not to be changed.
+
+    Data: a sequence is T rows of input_size numbers or, with an input_size of 1, T numbers. Wherever `inputs` are asked
+    for they may also be a list of sequences of any lengths (or an array of three dimensions), and each starts from a
+    fresh state. All kinds of data that SimpleRNN takes are welcome, pandas DataFrames too, and results come back in the
+    kind of the inputs: T rows, or T numbers where there is one a step. Bad values raise TypeError or ValueError before
+    anything changes.
+
+    All is computed with fastrnn's own exp, tanh and sigmoid, in the same order of the same double operations on every
+    core, in pure Python too. SimpleRNN uses the platform's exp, as the notebook does: so a network of one sigmoid unit
+    that learns online follows SimpleRNN to within rounding, and not bit for bit.
+
+    Two networks are equal when all but their losses are. They can be copied and pickled. Threads: as with SimpleRNN.
+    """
+
+    losses: list[float]
+
+    hidden_size: int
+    cell: str
+    activation: str
+    input_size: int
+    output_size: int
+    output: str
+    loss: str
+    optimizer: str
+
+    window = Setting(lambda value, name, _: _data.count(value, name, least=1), none=0)
+    lr = Setting(not_negative)
+    momentum = Setting(of_optimizer("sgd"))
+    weight_decay = Setting(of_optimizer("adamw"))
+    clip = Setting(positive, none=inf)
+    epochs = Setting(lambda value, name, _: _data.count(value, name))
+
+    w_input_hidden = Parameter()
+    w_hidden_hidden = Parameter()
+    b_hidden = Parameter()
+    b_hidden_hidden = Parameter()
+    w_hidden_output = Parameter()
+    b_output = Parameter()
+
+    def __init__(
+        self,
+        hidden_size: int,
+        *,
+        cell: str = "elman",
+        activation: str = "tanh",
+        input_size: int = 1,
+        output_size: int = 1,
+        output: str = "linear",
+        loss: str | None = None,
+        window: int | None = 32,
+        optimizer: str = "sgd",
+        lr: float = 0.01,
+        momentum: float = 0.0,
+        weight_decay: float | None = None,
+        clip: float | None = None,
+        epochs: int = 100,
+        seed: int | float | str | bytes | None = None,
+    ) -> None:
+        import random  # here: it costs more than the rest of fastrnn
+
+        one_of(CELLS, cell, "cell")
+        one_of(CELLS[cell], activation, "activation", f" with cell={cell!r}")
+        one_of(LOSSES, output, "output")
+        loss = LOSSES[output][0] if loss is None else loss
+        one_of(LOSSES[output], loss, "loss", f" with output={output!r}")
+        one_of(OPTIMIZERS, optimizer, "optimizer")
+        output_size = _data.count(output_size, "output_size", least=1)
+        if output == "softmax" and output_size < 2:
+            raise ValueError(
+                f"with output='softmax' output_size is the number of classes, at least 2, and it is {output_size}"
+            )
+        vars(self).update(
+            hidden_size=_data.count(hidden_size, "hidden_size", least=1),
+            cell=cell,
+            activation=activation,
+            input_size=_data.count(input_size, "input_size", least=1),
+            output_size=output_size,
+            output=output,
+            loss=loss,
+            optimizer=optimizer,
+        )
+        self._lay_out()
+        self.lr = lr
+        self.momentum = momentum
+        self.weight_decay = default_decay(optimizer) if weight_decay is None else weight_decay
+        self.clip = clip
+        self.window = window
+        self.epochs = epochs
+        self.losses = []
+        if hasattr(seed, "__index__"):
+            seed = int(seed)  # type: ignore[arg-type]  # random.Random takes no NumPy integers
+        source = random if seed is None else random.Random(seed)
+        bound = 1.0 / sqrt(self.hidden_size)
+        memory = self._memory
+        drawn = sum(view.nbytes // 8 for view in self.parameters.values())
+        memory[:drawn] = [source.uniform(-bound, bound) for _ in range(drawn)]
+        self._memory = memory
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in FIXED:
+            raise AttributeError(f"{name} cannot be changed: make a new RNN")
+        super().__setattr__(name, value)
+
+    def _lay_out(self) -> None:
+        """Have the core make room for a network of this kind."""
+        self._build(
+            self.cell,
+            self.activation,
+            self.input_size,
+            self.hidden_size,
+            self.output_size,
+            self.output,
+            self.loss,
+            self.optimizer,
+        )
+
+    # ---- whole sequences ----
+
+    def train(self, inputs: Any, targets: Any, *, verbose: bool = False) -> None:
+        """Learn to give the targets for the inputs: `epochs` passes, with an update after every window of steps.
+
+        Every sequence starts from a fresh state, in every epoch. `losses` gets the mean loss a step of each epoch.
+        Afterwards `state` is where the last sequence ended, so that step() can go on from there.
+
+        Parameters
+        ----------
+        inputs : one sequence or a list of them.
+        targets : alike, with as many steps: output_size numbers each; with output "softmax" one, the number of the
+            class from 0 to output_size - 1; with binary cross-entropy numbers from 0 to 1.
+        verbose : print the loss at epochs 0, 10, 20, ...
+
+        Raises
+        ------
+        TypeError, ValueError : bad inputs or targets, or a parameter that has been set to NaN; nothing has changed.
+        OverflowError : a loss, a gradient or an update was not finite; the network is as it was before that update.
+        KeyboardInterrupt : Ctrl-C; the network is as it was after the last complete update, and training can go on.
+        """
+        x = _data.take_sequences(inputs, "inputs", self.input_size)
+        wanted = 1 if self.output == "softmax" else self.output_size
+        y = _data.take_sequences(targets, "targets", wanted, several=x.given is not None)
+        self._check_lengths(x, y)
+        self._check_targets(y.numbers, y, "targets")
+        self._check_parameters()
+        self._train(x.numbers, y.numbers, x.lengths, self.epochs, self.losses, print_loss if verbose else None)
+
+    def predict(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
+        """What comes out at every step: values; with output "sigmoid" 0 or 1; with "softmax" the likeliest class.
+
+        Parameters
+        ----------
+        inputs : one sequence or a list of them, each from a fresh state.
+        state : a list or a writable float64 array like the attribute `state`. One sequence starts from it, and it takes
+            the state after the last step: so a long sequence can be run in chunks.
+
+        T numbers or T rows of output_size, integers but for "linear", in the kind of `inputs`. Nothing in the network
+        changes.
+        """
+        probabilities, x = self._run(inputs, state)
+        if self.output == "linear":
+            return self._give(probabilities, inputs, x, self.output_size)
+        size = 1 if self.output == "softmax" else self.output_size
+        classes = _data.result_for(inputs, "q", sum(x.lengths) * size)
+        if self.output == "softmax":
+            core.choose_classes(probabilities, self.output_size, classes)
+        else:
+            core.round_probabilities(probabilities, classes)
+        return self._give(classes, inputs, x, size)
+
+    def predict_proba(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
+        """The probability at every step: of a one with output "sigmoid", of each class with "softmax".
+
+        T numbers or T rows of output_size floats from 0 to 1; all else as with predict().
+        """
+        if self.output == "linear":
+            raise ValueError("predict_proba() gives probabilities, and output is 'linear': use predict()")
+        probabilities, x = self._run(inputs, state)
+        return self._give(probabilities, inputs, x, self.output_size)
+
+    def hidden_states(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
+        """The hidden state after every step: T rows of hidden_size floats; all else as with predict()."""
+        states, x = self._run(inputs, state, hidden=True)
+        return self._give(states, inputs, x, self.hidden_size, flat=False)
+
+    def generate(self, inputs: Any, steps: int, *, state: MutableSequence[float] | None = None) -> Any:
+        """Run over `inputs`, then go on alone, with each prediction as the next input; returns `steps` predictions.
+
+        The first is the one after the last input. They are those of predict(), in the kind of `inputs`. A prediction
+        must be able to be an input: input_size is output_size, or with output "softmax" 1, and then the class number is
+        fed back (else a one in its place among zeros).
+
+        Parameters
+        ----------
+        inputs : one sequence, of one step at least.
+        steps : how many predictions, an integer, not negative.
+        state : as with predict(). It takes the state from which the last prediction was made.
+        """
+        if self.input_size != self.output_size and not (self.output == "softmax" and self.input_size == 1):
+            raise ValueError(
+                f"generate() feeds predictions back as inputs, and input_size is {self.input_size} where output_size "
+                f"is {self.output_size}"
+            )
+        x = _data.take_rows(inputs, "inputs", self.input_size)
+        steps = _data.count(steps, "steps")
+        if not len(x):
+            raise ValueError("inputs is empty: there is nothing to go on from")
+        h = self._take_state(state)
+        self._check_parameters()
+        size = 1 if self.output == "softmax" else self.output_size
+        predictions = _data.result_for(inputs, "d", steps * size)
+        self._generate(x, h, predictions)
+        put_state(h, state)
+        if self.output != "linear":
+            classes = _data.result_for(inputs, "q", len(predictions))
+            for i, value in enumerate(predictions):
+                classes[i] = int(value)
+            predictions = classes
+        return _data.give(predictions, inputs, (steps,) if size == 1 else (steps, size), index=False)
+
+    # ---- sample by sample ----
+
+    def step(self, x: Any) -> Any:
+        """Take one input, a number or a row of input_size; return the prediction, going on from `state`.
+
+        A float with an output_size of 1, else a list: values, the probabilities of ones, or those of the classes. From
+        a fresh state a loop of step() is predict_proba(), or predict() with output "linear". Steps that wait for an
+        update of learn() are given up.
+        """
+        self._take_row(x, "x", self._x)
+        if not self._step():
+            self._check_parameters()
+            raise OverflowError("the prediction is not a number: the parameters or inputs are too large")
+        predictions = self._predictions
+        return predictions[0] if len(predictions) == 1 else predictions.tolist()
+
+    def learn(self, x: Any, target: Any) -> Any:
+        """Take one input and its target, and learn from them; return the prediction of step() from before that.
+
+        target: a number, or a row of output_size; with output "softmax" the number of a class. An update falls due
+        every `window` steps. From a fresh state a loop of learn() over a sequence is one epoch of train(), bit for bit,
+        up to the last whole window. OverflowError where a loss or an update is not finite: the network stays as it was.
+        """
+        if self._window == 0:
+            raise ValueError("learn() needs to know when an update is due: set window to a number of steps")
+        self._take_row(x, "x", self._x)
+        self._take_row(target, "target", self._targets)
+        self._check_targets(self._targets, None, "target")
+        try:
+            self._learn()
+        except OverflowError:
+            self._check_parameters()
+            raise
+        predictions = self._predictions
+        return predictions[0] if len(predictions) == 1 else predictions.tolist()
+
+    @property
+    def state(self) -> list[float]:
+        """The state after the last step(), learn() or train(), as a new list; zeros when fresh.
+
+        hidden_size floats, or with an LSTM twice as many: the hidden state, then the cell. To change it, assign to it.
+        """
+        return self._state
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        self._state = [*self._take_state(value)]
+
+    # ---- between the caller's data and the core ----
+
+    def _run(
+        self, inputs: Any, state: MutableSequence[float] | None, hidden: bool = False
+    ) -> tuple[memoryview[float], _data.Sequences]:
+        """The predictions at every step, or the hidden states, and the inputs as the core took them."""
+        x = _data.take_sequences(inputs, "inputs", self.input_size)
+        if state is not None and x.given is not None:
+            raise ValueError("with a state inputs must be one sequence, not a list of them")
+        h = None if state is None else self._take_state(state)
+        self._check_parameters()
+        result = _data.result_for(inputs, "d", sum(x.lengths) * (self.hidden_size if hidden else self.output_size))
+        self._predict(x.numbers, x.lengths, h, None if hidden else result, result if hidden else None)
+        if h is not None:
+            put_state(h, state)
+        return result, x
+
+    def _give(self, result: memoryview[Any], inputs: Any, x: _data.Sequences, size: int, flat: bool = True) -> Any:
+        """The result of _run() in the caller's kind; rows of one number are flat."""
+        row = () if flat and size == 1 else (size,)
+        if x.given is None:
+            return _data.give(result, inputs, (x.lengths[0], *row))
+        if hasattr(inputs, "ndim") and len(inputs):
+            return _data.give(result, inputs, (len(x.lengths), x.lengths[0], *row))
+        results, start = [], 0
+        for length, given in zip(x.lengths, x.given, strict=True):
+            results.append(_data.give(result[start * size : (start + length) * size], given, (length, *row)))
+            start += length
+        return results
+
+    def _take_row(self, value: Any, name: str, row: memoryview[float]) -> None:
+        """The numbers of one step, into a buffer."""
+        if len(row) == 1 and (type(value) is float or not hasattr(value, "__len__")):
+            row[0] = value if type(value) is float and value - value == 0.0 else number(value, name)
+            return
+        numbers = _data.take(value, name)
+        if len(numbers) != len(row):
+            raise ValueError(f"{name} must have {len(row)} numbers, not {len(numbers)}")
+        row[:] = numbers
+
+    def _take_state(self, state: Any) -> memoryview[float]:
+        size = len(self._state)
+        if state is None:
+            return _data.zeros("d", size)
+        numbers = _data.take(state, "state")
+        if len(numbers) != size:
+            raise ValueError(f"state must have {size} numbers, not {len(numbers)}")
+        return memoryview(bytearray(numbers)).cast("d")
+
+    def _check_lengths(self, x: _data.Sequences, y: _data.Sequences) -> None:
+        if (x.given is None) != (y.given is None):
+            one, several = ("inputs", "targets") if x.given is None else ("targets", "inputs")
+            raise ValueError(f"{one} is one sequence, and {several} a list of sequences: both must be alike")
+        if len(x.lengths) != len(y.lengths):
+            raise ValueError(f"inputs has {len(x.lengths)} sequences, and targets {len(y.lengths)}")
+        for i, (of_x, of_y) in enumerate(zip(x.lengths, y.lengths, strict=True)):
+            if of_x != of_y:
+                which = "inputs and targets" if x.given is None else f"inputs[{i}] and targets[{i}]"
+                raise ValueError(f"{which} must be of one length, not {of_x} and {of_y}")
+        if not sum(x.lengths):
+            raise ValueError("inputs and targets are empty: there is nothing to learn from")
+
+    def _check_targets(self, targets: memoryview[float], y: _data.Sequences | None, name: str) -> None:
+        """Hold targets to what the loss can take: all of a training, or of one step, where `y` is None."""
+        if self.loss == "half_squared_error":
+            return
+        high, whole = (self.output_size - 1.0, True) if self.loss == "cross_entropy" else (1.0, False)
+        position = core.find_out_of_range(targets, 0.0, high, whole)
+        if position >= 0:
+            if y is not None:
+                name = y.place(name, position, 1 if whole else self.output_size)
+            elif len(targets) > 1:
+                name = f"{name}[{position}]"
+            kind = "the number of a class, " if whole else ""
+            raise ValueError(f"{name} must be {kind}from 0 to {high:.0f}, not {targets[position]:.17g}")
+
+    def _check_parameters(self) -> None:
+        """A parameter can be written to by whoever holds its memoryview."""
+        if self._is_finite():
+            return
+        for name, view in self.parameters.items():
+            values: Any = view.tolist()
+            for i, row in enumerate(values if view.ndim == 2 else [values]):
+                for j, value in enumerate(row):
+                    if value - value != 0.0:
+                        place = f"{name}[{i}, {j}]" if view.ndim == 2 else f"{name}[{j}]"
+                        raise ValueError(f"{place} must be finite, and it is {value}")
+
+    # ---- as an object ----
+
+    def __repr__(self) -> str:
+        defaults = DEFAULTS | {"loss": LOSSES[self.output][0], "weight_decay": default_decay(self.optimizer)}
+        shown = [f"{name}={getattr(self, name)!r}" for name in DEFAULTS if getattr(self, name) != defaults[name]]
+        return f"{type(self).__name__}({', '.join([str(self.hidden_size), *shown])})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RNN):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in (*FIXED, "epochs", *KEPT))
+
+    __hash__ = None  # type: ignore[assignment]  # it is mutable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For copy and pickle: numbers and public names alone, so that a pickle does not depend on the core."""
+        import copyreg
+
+        memory = self._memory
+        state = {name: getattr(self, name) for name in KEPT} | vars(self) | {"losses": [*self.losses]}
+        state["_memory"] = pack(f"<{len(memory)}d", *memory)
+        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        memory = state["_memory"]
+        vars(self).update((name, value) for name, value in state.items() if name not in KEPT)
+        self._lay_out()
+        for name in KEPT:
+            setattr(self, name, unpack(f"<{len(memory) // 8}d", memory) if name == "_memory" else state[name])
+
+
+DEFAULTS = {name: value for name, value in (RNN.__init__.__kwdefaults__ or {}).items() if name != "seed"}
+
+
+def put_state(h: memoryview[float], state: Any) -> None:
+    """Overwrite the caller's state; None has nowhere to take it."""
+    if isinstance(state, list):
+        state[:] = h.tolist()
+    elif state is not None:
+        memoryview(state).cast("B")[:] = h.cast("B")
