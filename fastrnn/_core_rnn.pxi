@@ -773,6 +773,8 @@ cdef class RNNCore:
         x.hold_to(steps * n.input_size)
         h.hold_to(self._state_size())
         p.hold_to(count * size)
+        if n.input_size != n.output_size and not (n.output == SOFTMAX and n.input_size == 1):
+            raise ValueError("a prediction is no input")
         if count < 1 or steps < 1:
             return
         with nogil:

@@ -255,6 +255,11 @@ def _listed(view: memoryview[Any], name: str) -> list[Any]:
         raise TypeError(f"{name} is a buffer of a format that Python cannot read: make it float64 first") from None
 
 
+def is_writable(values: Any) -> bool:
+    """Whether float64 numbers can be put into `values`, an array."""
+    return _is_buffer(values) and not memoryview(values).readonly and memoryview(values).format in DOUBLE
+
+
 def _is_buffer(values: Any) -> bool:
     try:
         memoryview(values)

@@ -28,6 +28,34 @@ class RNNCore:
     them its first moment (the velocity of sgd) and its second, then the powers of Adam's betas.
     """
 
+    __slots__ = (
+        "_activation",
+        "_backward",
+        "_bytes",
+        "_cell",
+        "_clip",
+        "_count",
+        "_forward",
+        "_fresh",
+        "_hidden_size",
+        "_input_size",
+        "_loss",
+        "_lr",
+        "_momentum",
+        "_optimizer",
+        "_output",
+        "_output_size",
+        "_predictions",
+        "_running",
+        "_target_size",
+        "_targets",
+        "_values",
+        "_weight_decay",
+        "_window",
+        "_x",
+        "parameters",
+    )
+
     parameters: dict[str, memoryview[float]]
     _x: memoryview[float]  # where the numbers of step() and learn() lie
     _targets: memoryview[float]
@@ -302,6 +330,8 @@ class RNNCore:
         check_length(inputs, steps * self._input_size)
         check_length(state, len(self._fresh))
         check_length(predictions, count * self._target_size)
+        if self._input_size != self._output_size and not (self._output == "softmax" and self._input_size == 1):
+            raise ValueError("a prediction is no input")
         if count < 1 or steps < 1:
             return
         weights = Weights(self._activation, self.parameters)

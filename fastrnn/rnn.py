@@ -414,7 +414,7 @@ class RNN(core.RNNCore):
 
     @state.setter
     def state(self, value: Any) -> None:
-        self._state = [*self._take_state(value)]
+        self._state = [*self._take_state(value, to_be_written=False)]
 
     # ---- between the caller's data and the core ----
 
@@ -438,8 +438,8 @@ class RNN(core.RNNCore):
         row = () if flat and size == 1 else (size,)
         if x.given is None:
             return _data.give(result, inputs, (x.lengths[0], *row))
-        if hasattr(inputs, "ndim") and len(inputs):
-            return _data.give(result, inputs, (len(x.lengths), x.lengths[0], *row))
+        if getattr(inputs, "ndim", 0) == 3:
+            return _data.give(result, inputs, (*inputs.shape[:2], *row))
         results, start = [], 0
         for length, given in zip(x.lengths, x.given, strict=True):
             results.append(_data.give(result[start * size : (start + length) * size], given, (length, *row)))
@@ -456,13 +456,18 @@ class RNN(core.RNNCore):
             raise ValueError(f"{name} must have {len(row)} numbers, not {len(numbers)}")
         row[:] = numbers
 
-    def _take_state(self, state: Any) -> memoryview[float]:
+    def _take_state(self, state: Any, to_be_written: bool = True) -> memoryview[float]:
+        """A copy of a state in a buffer; a fresh one for None."""
         size = len(self._state)
         if state is None:
             return _data.zeros("d", size)
         numbers = _data.take(state, "state")
         if len(numbers) != size:
             raise ValueError(f"state must have {size} numbers, not {len(numbers)}")
+        if to_be_written and not isinstance(state, list) and not _data.is_writable(state):
+            raise TypeError(
+                f"state is overwritten: it must be a list or a writable array of float64, not a {type(state).__name__}"
+            )
         return memoryview(bytearray(numbers)).cast("d")
 
     def _check_lengths(self, x: _data.Sequences, y: _data.Sequences) -> None:
@@ -543,4 +548,4 @@ def put_state(h: memoryview[float], state: Any) -> None:
     if isinstance(state, list):
         state[:] = h.tolist()
     elif state is not None:
-        memoryview(state).cast("B")[:] = h.cast("B")
+        memoryview(state)[:] = h

@@ -90,6 +90,8 @@ def given(fastrnn):
         report=lambda *_: None,
         stop=stop,
     )
+    given.rnn = fastrnn.RNN(1, cell="gru", window=2, epochs=1, seed=1)
+    given.classes_of = fastrnn.RNN(1, cell="lstm", output="softmax", output_size=2, optimizer="adam", epochs=1, seed=1)
     given.fast = fastrnn.SimpleRNN(lr=1e300, seed=1)
     return given
 
@@ -97,6 +99,11 @@ def given(fastrnn):
 def train(g, inputs, targets):
     g.network.train(inputs, targets, verbose=False)
     g.network.losses.clear()
+
+
+def train_rnn(network, inputs, targets):
+    network.train(inputs, targets)
+    network.losses.clear()
 
 
 def train_core(g, inputs, targets, losses, report):
@@ -133,6 +140,23 @@ SUCCEED = {
     "round": lambda g: g.core.round_probabilities(memoryview(g.values), memoryview(g.classes)),
 }
 
+SUCCEED |= {
+    "make an RNN": lambda g: type(g.rnn)(3, cell="lstm", seed=1),
+    "train an RNN on a buffer": lambda g: train_rnn(g.rnn, g.values, g.values),
+    "train an RNN on lists of sequences": lambda g: train_rnn(g.classes_of, [g.floats, [0.5]], [[1] * 8, [0]]),
+    "predict with an RNN": lambda g: (g.rnn.predict(g.values), g.classes_of.predict_proba([g.floats, g.integers])),
+    "predict in chunks": lambda g: g.rnn.predict(g.values, state=g.floats[:1]),
+    "hidden states": lambda g: g.rnn.hidden_states(g.floats),
+    "generate": lambda g: (g.rnn.generate(g.floats, 5), g.classes_of.generate(g.values, 5)),
+    "step an RNN": lambda g: (g.rnn.step(g.number), g.classes_of.step(g.fractions[0])),
+    "learn with an RNN": lambda g: (g.rnn.learn(*g.floats[:2]), g.classes_of.learn(g.number, 1)),
+    "read an RNN": lambda g: (g.rnn.parameters["b_output"].tolist(), g.rnn.state, g.rnn.w_hidden_hidden, repr(g.rnn)),
+    "write an RNN": lambda g: (setattr(g.rnn, "b_output", [0.5]), setattr(g.rnn, "state", g.short[:1]), g.rnn.reset()),
+    "copy an RNN": lambda g: copy.deepcopy(g.rnn) == g.rnn,
+    "choose classes": lambda g: g.core.choose_classes(memoryview(g.values), 2, memoryview(g.classes)[:4]),
+    "look for what is out of range": lambda g: g.core.find_out_of_range(memoryview(g.values), 0.0, 0.5, True),
+}
+
 FAIL = {
     "make": lambda g: type(g.network)(lr=-1.0),
     "train on unequal lengths": lambda g: train(g, g.values, g.short),
@@ -162,6 +186,27 @@ FAIL = {
     "write a negative lr": lambda g: setattr(g.network, "lr", -1.0),
     "list to doubles of another length": lambda g: g.core.copy_numbers(g.floats, 0, 8, memoryview(g.short)),
     "round to another length": lambda g: g.core.round_probabilities(memoryview(g.values), memoryview(g.classes)[:3]),
+}
+
+FAIL |= {
+    "make an RNN": lambda g: type(g.rnn)(3, cell="none"),
+    "train an RNN on unequal lengths": lambda g: train_rnn(g.rnn, [g.floats, g.integers], [[0.5] * 8, [0.5]]),
+    "train an RNN on NaN": lambda g: train_rnn(g.rnn, g.not_finite, g.not_finite),
+    "train an RNN until it diverges": lambda g: train_rnn(g.rnn, g.extreme, g.extreme),
+    "train an RNN on classes that there are not": lambda g: train_rnn(g.classes_of, g.floats, g.integers),
+    "predict with an RNN from a word": lambda g: g.rnn.predict([g.floats, g.ends_in_a_word]),
+    "predict to what cannot be written": lambda g: g.rnn.predict(g.floats, state=g.read_only[:1]),
+    "generate from nothing": lambda g: g.rnn.generate([], 5),
+    "step an RNN with infinity": lambda g: g.rnn.step(g.ends_in_infinity[1]),
+    "learn with an RNN, and it diverges": lambda g: g.rnn.learn(g.large[0], g.large[1]),
+    "write a parameter of another shape": lambda g: setattr(g.rnn, "w_hidden_hidden", [g.floats]),
+    "predict the core on other lengths": lambda g: g.rnn._predict(memoryview(g.values), [3], None, None, None),
+    "predict the core from another state": lambda g: g.rnn._predict(g.writable, [8], g.writable, None, None),
+    "train the core on other lengths": lambda g: g.rnn._train(memoryview(g.values), g.writable, [9], 1, [], None),
+    "train the core on a negative length": lambda g: g.rnn._train(
+        memoryview(g.values), g.writable, [-8, 16], 1, [], None
+    ),
+    "choose among no classes": lambda g: g.core.choose_classes(memoryview(g.values), 0, memoryview(g.classes)),
 }
 
 

@@ -65,6 +65,14 @@ def everything(core, case):
         predictions, states = buffer([0.0] * (steps * outputs)), buffer([0.0] * (steps * size))
         network._predict(buffer(x), [steps], state, predictions, states)
         seen.append((label, bytes(state), bytes(predictions), bytes(states)))
+        network._predict(buffer(x), lengths, None, predictions, None)
+        seen.append((label, "each from a fresh state", bytes(predictions)))
+        try:
+            generated = buffer([0.0] * (9 * targets))
+            network._generate(buffer(x), state, generated)
+            seen.append((label, "generated", bytes(state), bytes(generated)))
+        except ValueError as error:
+            seen.append(str(error))
 
     note("built")
     predict("fresh")
@@ -99,7 +107,9 @@ def everything(core, case):
     return seen
 
 
-sizes = st.tuples(st.integers(1, 5), st.integers(1, 12) | st.integers(1, 40), st.integers(1, 5))
+widths = st.integers(1, 5)
+units = st.integers(1, 12) | st.integers(1, 40)
+sizes = st.tuples(widths, units, widths) | st.tuples(widths, units).map(lambda pair: (*pair, pair[0]))
 cases = st.tuples(
     st.sampled_from(KINDS),
     st.sampled_from(OUTPUTS),

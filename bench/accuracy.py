@@ -1,0 +1,57 @@
+"""The error of fastrnn's own exp, sigmoid and tanh against mpmath: `python bench/accuracy.py` takes some minutes.
+
+An ulp is the distance between the doubles on both sides of the true value. Every core gives the bits of the twin, which
+is what is measured here: tests/test_rnn_numbers.py and tests/test_rnn_identity.py hold them to it.
+"""
+
+import math
+import sys
+
+import mpmath
+import numpy
+
+from fastrnn import _fallback_functions as functions
+
+mpmath.mp.prec = 120
+draw = numpy.random.default_rng(0)
+
+
+def spread(low, high, points):
+    """Points between, and as many near both ends."""
+    ends = (high - low) * 10.0 ** draw.uniform(-15, -2, points // 2)
+    return numpy.concatenate([draw.uniform(low, high, points), low + ends[::2], high - ends[1::2]])
+
+
+def tiny(points):
+    """Of all magnitudes down to the least double, of both signs."""
+    return 10.0 ** draw.uniform(-323, 0, points) * draw.choice([-1.0, 1.0], points)
+
+
+RANGES = {
+    "exp": [(-745.2, 709.78), (-708.4, 709.78), (-1.0, 1.0), (-0.001, 0.001)],
+    "sigmoid": [(-745.2, 40.0), (-10.0, 10.0), (-1.0, 1.0)],
+    "tanh": [(-22.5, 22.5), (-2.0, 2.0), (-0.6, 0.6), (0.5, 0.6)],
+}
+TRUE = {"exp": mpmath.exp, "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "tanh": mpmath.tanh}
+
+
+def errors(name, points):
+    """The error at each point, in ulp."""
+    computed = getattr(functions, f"fast_{name}")
+    for x in points.tolist():
+        true = TRUE[name](mpmath.mpf(x))
+        yield abs(float((computed(x) - true) / math.ulp(float(true)))), x
+
+
+def main(points):
+    print(f"{'function':10}{'range':>22}{'points':>12}{'largest error':>16}   at")
+    for name, ranges in RANGES.items():
+        sets = {f"{low} to {high}": spread(low, high, points // len(ranges)) for low, high in ranges}
+        sets["+-1 to least"] = tiny(points // 4)
+        for label, x in sets.items():
+            worst, at = max(errors(name, x))
+            print(f"{name:10}{label:>22}{len(x):12,}{worst:12.3f} ulp   {at!r}", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else 1_000_000)

@@ -1,0 +1,374 @@
+"""RNN: bad input is a clear error that names the argument and the position, and nothing has changed."""
+
+import re
+from math import inf, nan
+
+import numpy as np
+import pandas as pd
+import pytest
+
+OPTIONS = {
+    "no units": ((0,), {}, ValueError, "hidden_size must be at least 1, and it is 0"),
+    "half a unit": ((1.5,), {}, TypeError, "hidden_size must be an integer, not float"),
+    "units in words": (("8",), {}, TypeError, "hidden_size must be an integer, not str"),
+    "an unknown cell": ((2,), {"cell": "rnn"}, ValueError, "cell must be 'elman' or 'gru' or 'lstm', not 'rnn'"),
+    "a cell that is no word": ((2,), {"cell": None}, ValueError, "cell must be 'elman' or 'gru' or 'lstm', not None"),
+    "an unknown activation": (
+        (2,),
+        {"activation": "swish"},
+        ValueError,
+        "activation must be 'tanh' or 'sigmoid' or 'relu' with cell='elman', not 'swish'",
+    ),
+    "an activation of another cell": (
+        (2,),
+        {"cell": "lstm", "activation": "relu"},
+        ValueError,
+        "activation must be 'tanh' with cell='lstm', not 'relu'",
+    ),
+    "an unknown output": (
+        (2,),
+        {"output": "tanh"},
+        ValueError,
+        "output must be 'linear' or 'sigmoid' or 'softmax', not 'tanh'",
+    ),
+    "an impossible pair": (
+        (2,),
+        {"output": "sigmoid", "loss": "cross_entropy"},
+        ValueError,
+        "loss must be 'binary_cross_entropy' or 'half_squared_error' with output='sigmoid', not 'cross_entropy'",
+    ),
+    "an unknown optimizer": (
+        (2,),
+        {"optimizer": "rmsprop"},
+        ValueError,
+        "optimizer must be 'sgd' or 'adam' or 'adamw', not 'rmsprop'",
+    ),
+    "one class": (
+        (2,),
+        {"output": "softmax"},
+        ValueError,
+        "with output='softmax' output_size is the number of classes, at least 2, and it is 1",
+    ),
+    "no inputs": ((2,), {"input_size": 0}, ValueError, "input_size must be at least 1, and it is 0"),
+    "momentum of adam": (
+        (2,),
+        {"optimizer": "adam", "momentum": 0.9},
+        ValueError,
+        "momentum is for optimizer='sgd', and optimizer is 'adam'",
+    ),
+    "weight decay of sgd": (
+        (2,),
+        {"weight_decay": 0.1},
+        ValueError,
+        "weight_decay is for optimizer='adamw', and optimizer is 'sgd'",
+    ),
+}
+SETTINGS = {
+    "a negative lr": ("lr", -0.1, ValueError, "lr must not be negative, and it is -0.1"),
+    "an infinite lr": ("lr", inf, ValueError, "lr must be finite, not inf"),
+    "an lr in words": ("lr", "0.1", TypeError, "lr must be a real number, not str"),
+    "no lr": ("lr", None, TypeError, "lr must be a real number, not None"),
+    "a window of nothing": ("window", 0, ValueError, "window must be at least 1, and it is 0"),
+    "half a window": ("window", 0.5, TypeError, "window must be an integer, not float"),
+    "a clip of nothing": ("clip", 0.0, ValueError, "clip must be positive or None, and it is 0.0"),
+    "a clip of NaN": ("clip", nan, ValueError, "clip must be finite, not nan"),
+    "epochs in words": ("epochs", "many", TypeError, "epochs must be an integer, not str"),
+    "negative epochs": ("epochs", -1, ValueError, "epochs must not be negative, and it is -1"),
+    "a negative momentum": ("momentum", -1, ValueError, "momentum must not be negative, and it is -1.0"),
+}
+ROWS = {  # for an input_size of 2
+    "numbers": ([0.0, 1.0], ValueError, "NAME[0] is a number (float), and it must be a row of 2 numbers"),
+    "a number among rows": ([[0, 1], 1], ValueError, "NAME[1] is a number (int), and it must be a row of 2 numbers"),
+    "a row too short": ([[0, 1], [1]], ValueError, "NAME[1] must have 2 numbers, not 1"),
+    "a row too long": ([[0, 1], [1, 2, 3]], ValueError, "NAME[1] must have 2 numbers, not 3"),
+    "an array too wide": (np.zeros((4, 3)), ValueError, "NAME has shape (4, 3); it must be (T, 2), 2 numbers a step"),
+    "an array too flat": (np.zeros(4), ValueError, "NAME has shape (4,); it must be (T, 2), 2 numbers a step"),
+    "a Series": (pd.Series([0.0, 1.0]), ValueError, "NAME has shape (2,); it must be (T, 2)"),
+    "a NaN": ([[0, 1], [1, nan]], ValueError, "NAME[1][1] must be finite, not nan"),
+    "a NaN in an array": (np.array([[0, nan], [1, nan]]), ValueError, "NAME[0][1] must be finite, not nan"),
+    "infinity in float32": (np.array([[0, 1], [inf, 0]], "f4"), ValueError, "NAME[1][0] must be finite, not inf"),
+    "a NaN in a frame": (pd.DataFrame([[0, 1], [1, None]]), ValueError, "NAME[1][1] must be finite, not nan"),
+    "a word in a frame": (pd.DataFrame([[0, "a"]]), TypeError, "NAME[0][1] must be a real number, not str"),
+    "a word": ([[0, 1], ["a", 1]], TypeError, "NAME[1][0] must be a real number, not str"),
+    "words for rows": (["ab", "cd"], ValueError, "NAME[0] is a number (str), and it must be a row of 2 numbers"),
+    "a string": ("ab", TypeError, "NAME must be a sequence of numbers, not a str"),
+    "None": (None, TypeError, "NAME must be a sequence of numbers, not None"),
+    "a dict": ({"a": [1, 2]}, TypeError, "NAME must be a sequence of numbers, not a dict"),
+    "a complex array": (np.zeros((3, 2), complex), TypeError, "NAME must hold real numbers, not complex128"),
+    "a masked array": (np.ma.masked_array([[0.0, 1.0]], [[False, True]]), ValueError, "NAME[0][1] is masked"),
+    "nested too deep": ([[[[1.0, 2.0]]]], ValueError, "NAME is nested too deep"),
+    "a NaN in a later sequence": (
+        [[[0, 1]], [[0, 1], [nan, 1]]],
+        ValueError,
+        "NAME[1][1][0] must be finite, not nan",
+    ),
+    "a later sequence too wide": ([np.zeros((2, 2)), np.zeros((2, 3))], ValueError, "NAME[1] has shape (2, 3)"),
+    "a number among sequences": ([[[0, 1]], 3], TypeError, "NAME[1] must be a sequence of numbers, not int"),
+    "bytes": (b"ab", ValueError, "NAME has shape (2,)"),
+}
+TARGETS = {
+    "a class too high": ("softmax", [0, 1, 3], "targets[2] must be the number of a class, from 0 to 2, not 3"),
+    "a negative class": ("softmax", [0, -1, 3], "targets[1] must be the number of a class, from 0 to 2, not -1"),
+    "half a class": ("softmax", [0.5, 1, 2], "targets[0] must be the number of a class, from 0 to 2, not 0.5"),
+    "one-hot classes": ("softmax", [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "targets"),
+    "more than a probability": (
+        "sigmoid",
+        [[0, 1, 0], [0, 1.5, 0], [0, 0, 0]],
+        "targets[1][1] must be from 0 to 1, not 1.5",
+    ),
+    "too few numbers a step": ("linear", [[0, 1], [0, 1], [1, 1]], "targets[0] must have 3 numbers, not 2"),
+    "too few steps": ("linear", [[0, 1, 2]] * 2, "inputs and targets must be of one length, not 3 and 2"),
+}
+
+
+def state_of(network):
+    return network.__reduce__()
+
+
+@pytest.fixture
+def network(fastrnn):
+    return fastrnn.RNN(3, input_size=2, output="sigmoid", window=2, epochs=2, seed=1)
+
+
+@pytest.mark.parametrize(("args", "options", "error", "message"), OPTIONS.values(), ids=OPTIONS)
+def test_options(fastrnn, args, options, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        fastrnn.RNN(*args, **options)
+
+
+@pytest.mark.parametrize(("name", "value", "error", "message"), SETTINGS.values(), ids=SETTINGS)
+def test_settings(fastrnn, network, name, value, error, message):
+    before = state_of(network)
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        setattr(network, name, value)
+    with pytest.raises(error, match=f"^{re.escape(message)}$"):
+        fastrnn.RNN(2, **{name: value})
+    assert state_of(network) == before
+
+
+@pytest.mark.parametrize("name", ["hidden_size", "cell", "input_size", "output", "loss", "optimizer"])
+def test_what_is_fixed(network, name):
+    with pytest.raises(AttributeError, match=f"^{name} cannot be changed: make a new RNN$"):
+        setattr(network, name, getattr(network, name))
+
+
+@pytest.mark.parametrize(("rows", "error", "message"), ROWS.values(), ids=ROWS)
+def test_rows(network, rows, error, message):
+    before = state_of(network)
+    calls = [network.predict, network.predict_proba, network.hidden_states, lambda x: network.train(x, [1])]
+    for call in calls:
+        with pytest.raises(error, match=re.escape(message.replace("NAME", "inputs"))):
+            call(rows)
+    assert state_of(network) == before
+
+
+@pytest.mark.parametrize(("output", "targets", "message"), TARGETS.values(), ids=TARGETS)
+def test_targets(fastrnn, output, targets, message):
+    network = fastrnn.RNN(3, output_size=3, output=output, seed=1)
+    before = state_of(network)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        network.train([0.0, 1.0, 2.0], targets)
+    assert state_of(network) == before
+
+
+def test_lengths_of_several(network):
+    good = [[[0, 1]] * 3, [[0, 1]] * 2]
+    for inputs, targets, message in [
+        (good, [[1, 0, 1], [1]], "inputs[1] and targets[1] must be of one length, not 2 and 1"),
+        (good, [[1, 0, 1]], "inputs has 2 sequences, and targets 1"),
+        (good, [1, 0, 1], "targets is one sequence, and inputs a list of sequences: both must be alike"),
+        (good[0], [[1, 0], [1]], "inputs is one sequence, and targets a list of sequences: both must be alike"),
+        (good, [[1, 0, 1], [2, 0]], "targets[1][0] must be from 0 to 1, not 2"),
+        ([], [], "inputs and targets are empty"),
+        ([np.zeros((0, 2))] * 2, [[], []], "inputs and targets are empty"),
+    ]:
+        before = state_of(network)
+        with pytest.raises(ValueError, match=re.escape(message)):
+            network.train(inputs, targets)
+        assert state_of(network) == before
+
+
+def test_an_array_of_sequences_of_numbers(fastrnn):
+    message = "inputs has shape (3, 4); it must be (T,) or (T, 1), 1 number a step. Several sequences are a list"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        fastrnn.RNN(2).predict(np.zeros((3, 4)))
+    assert len(fastrnn.RNN(2).predict(list(np.zeros((3, 4))))) == 3
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (1.0, TypeError, "x must be a sequence of numbers, not float"),
+        ([1.0], ValueError, "x must have 2 numbers, not 1"),
+        ([1.0, nan], ValueError, "x[1] must be finite, not nan"),
+        ("ab", TypeError, "x must be a sequence of numbers, not a str"),
+        ([[1.0, 2.0]], ValueError, "x[0] is a list"),
+    ],
+)
+def test_one_step(network, x, error, message):
+    before = state_of(network)
+    for call in (network.step, lambda x: network.learn(x, 1)):
+        with pytest.raises(error, match=f"^{re.escape(message)}"):
+            call(x)
+    assert state_of(network) == before
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        ("a", TypeError, "must be"),
+        (None, TypeError, "must be a real number, not None"),
+        (inf, ValueError, "must be finite, not inf"),
+        (np.float32("nan"), ValueError, "must be finite, not nan"),
+        (10**400, ValueError, "must fit a float64"),
+    ],
+)
+def test_one_number(fastrnn, x, error, message):
+    network = fastrnn.RNN(2, seed=1)
+    before = state_of(network)
+    for call, name in ((network.step, "x"), (lambda x: network.learn(x, 1), "x"), (lambda x: network.learn(1, x), "t")):
+        with pytest.raises(error, match=f"^{name}.*{message}"):
+            call(x)
+    assert state_of(network) == before
+
+
+def test_one_target(fastrnn):
+    network = fastrnn.RNN(2, output="softmax", output_size=3, seed=1)
+    with pytest.raises(ValueError, match=r"^target must be the number of a class, from 0 to 2, not 3$"):
+        network.learn(1.0, 3)
+    network = fastrnn.RNN(2, output="sigmoid", output_size=2, seed=1)
+    with pytest.raises(ValueError, match=r"^target\[1\] must be from 0 to 1, not -1$"):
+        network.learn(1.0, [1, -1])
+    with pytest.raises(ValueError, match=r"^learn\(\) needs to know when an update is due: set window"):
+        fastrnn.RNN(2, window=None).learn(1.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [nan, inf])
+@pytest.mark.parametrize("name", ["w_input_hidden", "w_hidden_hidden", "b_hidden", "w_hidden_output", "b_output"])
+def test_parameters_written_over(network, name, value):
+    view = network.parameters[name]
+    view[(0, 1) if view.ndim == 2 else 0] = value
+    network.window = 1  # an update, and with it a look at the parameters, falls due with every learn()
+    message = f"{name}[{'0, 1' if view.ndim == 2 else 0}] must be finite, and it is {value}"
+    before = network.state
+    calls = [
+        lambda: network.predict([[0, 1]]),
+        lambda: network.hidden_states([[0, 1]]),
+        lambda: network.train([[0, 1]], [1]),
+        lambda: network.learn([0, 1], 1),
+    ]
+    for call in calls if value == inf else [*calls, lambda: network.step([0, 1])]:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            call()
+    assert network.state == before
+    assert network.losses == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        ("w_input_hidden", [[1, 2]], ValueError, "w_input_hidden must have 3 rows, not 1"),
+        ("w_input_hidden", [[1]] * 3, ValueError, "w_input_hidden[0] must have 2 numbers, not 1"),
+        ("w_hidden_hidden", np.zeros((2, 3)), ValueError, "w_hidden_hidden must have 3 rows, not 2"),
+        ("w_hidden_hidden", np.zeros((3, 2)), ValueError, "w_hidden_hidden has shape (3, 2); it must be (T, 3)"),
+        ("b_hidden", [1, 2], ValueError, "b_hidden must have 3 rows, not 2"),
+        ("b_hidden", [1, nan, 2], ValueError, "b_hidden[1] must be finite, not nan"),
+        ("b_output", 1.0, TypeError, "b_output must be a sequence of numbers, not float"),
+        ("b_hidden_hidden", [1], AttributeError, "a network with cell='elman' has no b_hidden_hidden"),
+        ("state", [1.0], ValueError, "state must have 3 numbers, not 1"),
+        ("state", [1.0, nan, 0.0], ValueError, "state[1] must be finite, not nan"),
+    ],
+)
+def test_parameters_and_state_set(network, name, value, error, message):
+    before = state_of(network)
+    with pytest.raises(error, match=re.escape(message)):
+        setattr(network, name, value)
+    assert state_of(network) == before
+
+
+def test_state_given(network):
+    for state, error, message in [
+        ([0.0] * 2, ValueError, "state must have 3 numbers, not 2"),
+        ((0.0,) * 3, TypeError, "state is overwritten: it must be a list or a writable array of float64, not a tuple"),
+        (np.zeros(3, "f4"), TypeError, "state is overwritten: it must be a list or a writable array of float64, not a"),
+        (memoryview(bytes(24)).cast("d"), TypeError, "state is overwritten: it must be a list or a writable array"),
+    ]:
+        with pytest.raises(error, match=re.escape(message)):
+            network.predict([[0, 1]], state=state)
+    state = [0.0] * 3
+    with pytest.raises(ValueError, match=r"^with a state inputs must be one sequence, not a list of them$"):
+        network.predict([[[0, 1]], [[0, 1]]], state=state)
+    with pytest.raises(ValueError, match=r"finite"):
+        network.predict([[0, 1], [0, nan]], state=state)
+    assert state == [0.0] * 3
+
+
+def test_no_probabilities(fastrnn):
+    with pytest.raises(ValueError, match=r"^predict_proba\(\) gives probabilities, and output is 'linear': use"):
+        fastrnn.RNN(2).predict_proba([1.0])
+
+
+def test_generate(fastrnn, network):
+    with pytest.raises(ValueError, match=r"input_size is 2 where output_size is 1$"):
+        network.generate([[1, 2]], 3)
+    good = fastrnn.RNN(2, seed=1)
+    for args, error, message in [
+        (([], 3), ValueError, "inputs is empty: there is nothing to go on from"),
+        (([1.0], -1), ValueError, "steps must not be negative"),
+        (([1.0], 1.5), TypeError, "steps must be an integer"),
+        (([[1.0], [nan]], 2), ValueError, r"inputs\[1\] must be finite"),
+    ]:
+        with pytest.raises(error, match=f"^{message}"):
+            good.generate(*args)
+
+
+# ---- runs that diverge ----
+
+
+@pytest.mark.parametrize("options", [{}, {"clip": 1.0}, {"optimizer": "adam"}, {"momentum": 0.9}, {"window": 1}])
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+def test_a_run_that_diverges(fastrnn, cell, options):
+    """It stops with the place and the remedy; the network is as after the last complete update."""
+    options = {"window": 2} | options
+    network = fastrnn.RNN(3, cell=cell, epochs=3, lr=0.01, seed=1, **options)
+    inputs, targets = [0.5] * 10, [0.25] * 6 + [1e200] * 4
+    with pytest.raises(OverflowError) as caught:
+        network.train(inputs, targets)
+    place, _, remedy = str(caught.value).partition(": the update is not finite. ")
+    assert place == "training diverged at epoch 0, step 6"
+    assert "Lower lr (it is 0.01), or scale the inputs and targets down" in remedy
+    assert ("or lower clip (it is 1.0)" if "clip" in options else "or set clip") in remedy
+    assert network.losses == []
+    expected = fastrnn.RNN(3, cell=cell, epochs=1, lr=0.01, seed=1, **options)
+    expected.train(inputs[:6], targets[:6])
+    assert network._memory == expected._memory
+    assert network.state == expected.state
+
+
+def test_the_sequence_that_diverges_is_named(fastrnn):
+    network = fastrnn.RNN(3, seed=1)
+    with pytest.raises(OverflowError, match=r"^training diverged at epoch 0, sequence 1, step 2: "):
+        network.train([[0.0] * 3, [1.0, 1.0, 1.0]], [[0.0] * 3, [0.0, 0.0, 1e300]])
+
+
+def test_learn_that_diverges(fastrnn):
+    network = fastrnn.RNN(3, window=2, seed=1)
+    network.learn(1.0, 0.5)
+    before = state_of(network)
+    with pytest.raises(OverflowError, match=r"^training diverged: the update is not finite"):
+        network.learn(1.0, 1e300)
+    assert state_of(network) == before
+    network.learn(1.0, 0.25)
+    assert network._waiting == []
+
+
+def test_step_that_overflows(fastrnn):
+    network = fastrnn.RNN(2, activation="relu", seed=1)
+    network.w_input_hidden = [[1e300], [1e300]]
+    network.w_hidden_output = [[1e300, -1e300]]
+    before = state_of(network)
+    with pytest.raises(
+        OverflowError, match=r"^the prediction is not a number: the parameters or inputs are"
+    ):
+        network.step(1e300)
+    assert state_of(network) == before

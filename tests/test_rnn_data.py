@@ -1,0 +1,245 @@
+"""RNN: every kind of data that is welcome, one sequence or several, and each given back in its kind."""
+
+from array import array
+from collections import deque
+
+import numpy as np
+import pandas as pd
+import pytest
+
+FLAT = [0.5, -1.0, 0.25, 2.0, 0.0]
+ROWS = [[0.5, -1.0], [0.25, 2.0], [0.0, 1.0], [3.0, -0.5], [1.5, 0.75]]
+
+FLAT_KINDS = {
+    "list": lambda: list(FLAT),
+    "tuple": lambda: tuple(FLAT),
+    "generator": lambda: iter(FLAT),
+    "deque": lambda: deque(FLAT),
+    "list of rows of one": lambda: [[x] for x in FLAT],
+    "list of arrays of one": lambda: [np.array([x]) for x in FLAT],
+    "generator of rows of one": lambda: ((x,) for x in FLAT),
+    "array.array": lambda: array("d", FLAT),
+    "array.array of float32": lambda: array("f", FLAT),
+    "memoryview": lambda: memoryview(array("d", FLAT)),
+    "memoryview of a column": lambda: memoryview(array("d", FLAT)).cast("B").cast("d", (5, 1)),
+    "NumPy": lambda: np.array(FLAT),
+    "NumPy float32": lambda: np.array(FLAT, "f4"),
+    "NumPy column": lambda: np.array(FLAT)[:, None],
+    "NumPy strided": lambda: np.repeat(FLAT, 2)[::2],
+    "NumPy object": lambda: np.array(FLAT, object),
+    "Series": lambda: pd.Series(FLAT, index=list("abcde")),
+    "DataFrame of one column": lambda: pd.DataFrame({"x": FLAT}),
+}
+ROW_KINDS = {
+    "lists": lambda: [list(row) for row in ROWS],
+    "tuples": lambda: tuple(map(tuple, ROWS)),
+    "list of arrays": lambda: [np.array(row) for row in ROWS],
+    "list of array.array": lambda: [array("d", row) for row in ROWS],
+    "generator": lambda: (list(row) for row in ROWS),
+    "generator of generators": lambda: ((x for x in row) for row in ROWS),
+    "zip": lambda: zip(*zip(*ROWS, strict=True), strict=True),
+    "memoryview": lambda: memoryview(np.array(ROWS)),
+    "memoryview by columns": lambda: memoryview(np.asfortranarray(ROWS)),
+    "memoryview of float32": lambda: memoryview(np.array(ROWS, "f4")),
+    "NumPy": lambda: np.array(ROWS),
+    "NumPy float32": lambda: np.array(ROWS, "f4"),
+    "NumPy by columns": lambda: np.asfortranarray(ROWS),
+    "NumPy strided": lambda: np.repeat(ROWS, 3, axis=1)[:, ::3],
+    "NumPy object": lambda: np.array(ROWS, object),
+    "DataFrame": lambda: pd.DataFrame(ROWS, index=list("abcde")),
+    "DataFrame of several types": lambda: pd.DataFrame(ROWS).astype({0: "f4"}),
+}
+
+
+@pytest.fixture
+def network(fastrnn):
+    return fastrnn.RNN(3, seed=1, epochs=2, window=2)
+
+
+@pytest.fixture
+def wide(fastrnn):
+    return fastrnn.RNN(3, input_size=2, output_size=2, seed=1, epochs=2, window=2)
+
+
+def listed(result):
+    if isinstance(result, list):
+        return result
+    return result.values.tolist() if hasattr(result, "values") else result.tolist()
+
+
+@pytest.mark.parametrize("kind", FLAT_KINDS)
+def test_numbers(fastrnn, network, kind):
+    expected = fastrnn.RNN(3, seed=1, epochs=2, window=2)
+    expected.train(FLAT, FLAT)
+    network.train(FLAT_KINDS[kind](), FLAT_KINDS[kind]())
+    assert network == expected
+    assert network.losses == expected.losses
+    assert listed(network.predict(FLAT_KINDS[kind]())) == expected.predict(FLAT)
+    assert listed(network.hidden_states(FLAT_KINDS[kind]())) == expected.hidden_states(FLAT)
+
+
+@pytest.mark.parametrize("kind", ROW_KINDS)
+def test_rows(fastrnn, wide, kind):
+    expected = fastrnn.RNN(3, input_size=2, output_size=2, seed=1, epochs=2, window=2)
+    expected.train(ROWS, ROWS)
+    wide.train(ROW_KINDS[kind](), ROW_KINDS[kind]())
+    assert wide == expected
+    assert listed(wide.predict(ROW_KINDS[kind]())) == expected.predict(ROWS)
+
+
+def test_long_rows_in_blocks(fastrnn):
+    """Conversions go block by block: more rows than one block has."""
+    rows = np.random.default_rng(0).random((9000, 3)).astype("f4")
+    network = fastrnn.RNN(1, input_size=3, seed=1)
+    _data = type(network).train.__globals__["_data"]
+    taken = [bytes(_data.take_rows(kind, "x", 3)) for kind in (rows, rows.tolist(), iter(rows), rows.astype(float))]
+    assert len(set(taken)) == 1
+
+
+def test_data_is_used_in_place(fastrnn):
+    network = fastrnn.RNN(1, input_size=2, seed=1)
+    _data = type(network).train.__globals__["_data"]
+    rows = np.random.default_rng(0).random((5, 2))
+    for kind in (rows, memoryview(rows), pd.DataFrame(rows, copy=False)):
+        assert np.shares_memory(np.asarray(_data.take_rows(kind, "x", 2)), rows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "flat", "rows"),
+    [
+        ("list", list, list),
+        ("tuple", list, list),
+        ("generator", list, list),
+        ("array.array", array, memoryview),
+        ("memoryview", memoryview, memoryview),
+        ("NumPy", np.ndarray, np.ndarray),
+        ("Series", pd.Series, pd.DataFrame),
+        ("DataFrame of one column", pd.Series, pd.DataFrame),
+    ],
+)
+def test_results_in_kind(network, kind, flat, rows):
+    predictions, states = network.predict(FLAT_KINDS[kind]()), network.hidden_states(FLAT_KINDS[kind]())
+    assert (type(predictions), type(states)) == (flat, rows)
+    assert np.shape(predictions) == (5,)
+    assert np.shape(states) == (5, 3)
+    if flat is pd.Series:
+        assert list(predictions.index) == list(states.index) == list(FLAT_KINDS[kind]().index)
+
+
+def test_classes_are_integers(fastrnn):
+    for options, shape in [
+        ({"output": "softmax", "output_size": 3}, (5,)),
+        ({"output": "sigmoid"}, (5,)),
+        ({"output": "sigmoid", "output_size": 2}, (5, 2)),
+    ]:
+        network = fastrnn.RNN(4, seed=0, **options)
+        probabilities = network.predict_proba(np.array(FLAT))
+        classes = network.predict(np.array(FLAT))
+        assert classes.dtype == np.int64
+        assert classes.shape == shape
+        expected = probabilities.argmax(1) if options["output"] == "softmax" else probabilities > 0.5
+        assert (classes == expected).all()
+        assert network.predict(FLAT) == classes.tolist()
+        assert network.predict(array("d", FLAT)).tolist() == classes.tolist()
+    assert type(fastrnn.RNN(1, output="sigmoid", seed=0).predict([1.0])[0]) is int
+
+
+@pytest.mark.parametrize("like", [[], (), array("d"), np.zeros(0), np.zeros((0, 1)), pd.Series([], dtype=float)])
+def test_nothing(network, like):
+    assert len(network.predict(like)) == 0
+    assert len(network.hidden_states(like)) == 0
+
+
+def test_nothing_in_rows(wide):
+    assert wide.predict([]) == []
+    assert wide.predict(np.zeros((0, 2))).shape == (0, 2)
+
+
+# ---- several sequences ----
+
+SEQUENCES = [ROWS, ROWS[:1], ROWS[1:4]]
+
+
+def check_several(network, sequences, kinds):
+    """Each from a fresh state; each result of the kind of its sequence."""
+    results = network.predict(kinds)
+    assert isinstance(results, list)
+    assert [listed(result) for result in results] == [network.predict(sequence) for sequence in sequences]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter], ids=["list", "tuple", "generator"])
+def test_several_sequences(wide, kind):
+    check_several(wide, SEQUENCES, kind(SEQUENCES))
+    arrays = [np.array(rows) for rows in SEQUENCES]
+    check_several(wide, SEQUENCES, kind(arrays))
+    check_several(wide, SEQUENCES, kind([pd.DataFrame(rows) for rows in SEQUENCES]))
+    assert all(isinstance(result, np.ndarray) for result in wide.hidden_states(kind(arrays)))
+
+
+def test_several_flat_sequences(network):
+    sequences = [FLAT, FLAT[:2], FLAT[2:3]]
+    check_several(network, sequences, sequences)
+    check_several(network, sequences, [np.array(sequence) for sequence in sequences])
+    check_several(network, sequences, np.array([np.array(sequence) for sequence in sequences], object))
+    check_several(network, sequences, [array("d", sequence) for sequence in sequences])
+    check_several(network, sequences, [[[x] for x in sequence] for sequence in sequences])
+
+
+def test_array_of_three_dimensions(wide):
+    array = np.random.default_rng(0).random((4, 5, 2))
+    result = wide.predict(array)
+    assert result.shape == (4, 5, 2)
+    assert result.tolist() == wide.predict(array.tolist())
+    assert result.tolist() == [wide.predict(rows.tolist()) for rows in array]
+    assert wide.hidden_states(array).shape == (4, 5, 3)
+
+
+def test_sequences_of_one_step_are_rows(network):
+    """Numbers nested twice, one in each: a column of one sequence, by the rule for T x input_size."""
+    assert network.predict([[0.5], [1.0]]) == network.predict([0.5, 1.0])
+    assert network.predict([[[0.5]], [[1.0]]]) == [network.predict([0.5]), network.predict([1.0])]
+
+
+def test_training_on_sequences_of_one_step(fastrnn):
+    """The targets follow the inputs where both readings would do."""
+    network = fastrnn.RNN(2, input_size=2, output="softmax", output_size=2, epochs=1, seed=0)
+    expected = fastrnn.RNN(2, input_size=2, output="softmax", output_size=2, epochs=1, seed=0)
+    network.train([[[0.5, 1.0]], [[2.0, 0.0]]], [[0], [1]])
+    expected.train([[[0.5, 1.0]], [[2.0, 0.0]]], [[[0]], [[1]]])
+    assert network == expected
+
+
+def test_training_on_several_sequences(fastrnn):
+    """One after the other; an empty one has nothing to say. Nested lists, arrays and a mixture are the same."""
+    networks = [fastrnn.RNN(3, input_size=2, epochs=2, window=2, seed=3) for _ in range(4)]
+    targets = [[1.0] * len(rows) for rows in SEQUENCES]
+    networks[0].train(SEQUENCES, targets)
+    networks[1].train([np.array(rows) for rows in SEQUENCES], [np.array(t) for t in targets])
+    networks[2].train([np.array(SEQUENCES[0]), *SEQUENCES[1:]], [targets[0], *map(np.array, targets[1:])])
+    networks[3].train([*SEQUENCES[:2], np.zeros((0, 2)), SEQUENCES[2]], [*targets[:2], [], targets[2]])
+    assert all(network == networks[0] for network in networks)
+    one_by_one = fastrnn.RNN(3, input_size=2, epochs=1, window=2, seed=3)
+    for _ in range(2):
+        for rows, t in zip(SEQUENCES, targets, strict=True):
+            one_by_one.train(rows, t)
+    one_by_one.epochs = 2
+    assert one_by_one == networks[0]
+
+
+# ---- torch ----
+
+
+def test_torch(fastrnn):
+    torch = pytest.importorskip("torch")
+    network = fastrnn.RNN(3, input_size=2, output_size=2, seed=1)
+    for dtype in (torch.float64, torch.float32):
+        rows = torch.tensor(ROWS, dtype=dtype)
+        result = network.predict(rows)
+        assert isinstance(result, torch.Tensor)
+        assert result.tolist() == network.predict(ROWS)
+    several = network.predict([torch.tensor(ROWS), torch.tensor(ROWS[:2])])
+    assert [tuple(result.shape) for result in several] == [(5, 2), (2, 2)]
+    assert network.predict(torch.tensor([ROWS, ROWS])).shape == (2, 5, 2)
+    assert network.predict(torch.zeros((0, 2))).shape == (0, 2)
+    network.w_hidden_output = torch.zeros(2, 3)
+    assert network.w_hidden_output.tolist() == [[0.0] * 3] * 2

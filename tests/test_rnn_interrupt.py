@@ -1,0 +1,166 @@
+"""RNN: Ctrl-C, threads and memory, each in a process of its own."""
+
+import os
+
+import pytest
+
+from tests.test_interrupt import run
+
+INTERRUPT = """
+import signal, sys, threading, time
+import numpy
+import fastrnn
+
+cell, window = sys.argv[1], int(sys.argv[2])
+def make():
+    return fastrnn.RNN(8, cell=cell, window=window, optimizer="adam", seed=1)
+
+x = numpy.random.default_rng(0).random((10**7 if fastrnn.backend != "python" else 10**5) + 1)
+network = make()
+start = network.b_output[0]
+
+def press():
+    while network.b_output[0] == start:
+        time.sleep(0.0001)
+    signal.raise_signal(signal.SIGINT)
+
+threading.Thread(target=press, daemon=True).start()
+try:
+    network.train(x[:-1], x[1:])
+    print("completed")
+except KeyboardInterrupt:
+    # All that it is belongs to one and the same update, found by going there step by step.
+    expected = make()
+    for t in range(10**6):
+        expected.learn(x[t], x[t + 1])
+        if expected.b_output[0] == network.b_output[0] and expected == network:
+            network.train(x[:100], x[1:101])    # and it can go on
+            print("stopped")
+            break
+"""
+
+
+@pytest.mark.parametrize("window", [1, 4, 1000])
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+def test_ctrl_c_leaves_a_complete_update(backend, cell, window):
+    if backend == "python" and window == 1000:
+        pytest.skip("pure Python is long at it")
+    assert run(INTERRUPT, cell, window, backend=backend) == "stopped\n"
+
+
+INTERRUPT_OTHERS = """
+import signal, sys, threading, time
+import numpy
+import fastrnn
+
+call = sys.argv[1]
+network = fastrnn.RNN(8, output="sigmoid", window=None, seed=1)
+before = network.__reduce__()
+values = numpy.zeros(2 * 10**7 if fastrnn.backend != "python" else 10**6)
+calls = {
+    "predict": lambda: network.predict(values),
+    "hidden_states": lambda: network.hidden_states(values),
+    "generate": lambda: network.generate(values[:1], len(values)),
+    "a window as long as the sequence": lambda: network.train(values[:10**6], values[:10**6]),
+}
+threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+try:
+    calls[call]()
+    print("completed")
+except KeyboardInterrupt:
+    assert network.__reduce__() == before
+    print("stopped")
+"""
+
+
+@pytest.mark.parametrize("call", ["predict", "hidden_states", "generate", "a window as long as the sequence"])
+def test_ctrl_c_changes_nothing_between_updates(backend, call):
+    assert run(INTERRUPT_OTHERS, call, backend=backend) == "stopped\n"
+
+
+THREADS = """
+import threading
+import numpy
+import fastrnn
+
+long, short = (20000, 500) if fastrnn.backend != "python" else (300, 40)
+x = numpy.sin(numpy.arange(long + 1.0))
+
+# Two networks in two threads give what they give one after the other.
+def trained(seed, result):
+    network = fastrnn.RNN(8, cell="lstm", epochs=2, seed=seed)
+    network.train(x[:-1], x[1:])
+    result[seed] = network
+one_by_one, together = {}, {}
+for seed in (1, 2):
+    trained(seed, one_by_one)
+threads = [threading.Thread(target=trained, args=(seed, together)) for seed in (1, 2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert together == one_by_one
+
+# Several threads on one network lose updates, no more.
+network = fastrnn.RNN(4, cell="gru", window=3, epochs=3, clip=1.0, seed=3)
+def step_and_learn():
+    for i in range(short):
+        network.learn(1.0, 0.0)
+        network.learn(0.0, 0.0)
+        network.step(1.0)
+        network.window = 1 + i % 5
+        network.state = [0.5] * 4
+def train():
+    for _ in range(3):
+        network.train(x[:short], x[1 : short + 1])
+threads = [threading.Thread(target=f) for f in (train, step_and_learn, train, step_and_learn)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(network.losses) == 18
+assert all(abs(y) < 100 for y in network.predict([0.0, 1.0, 0.0]))
+print("fine")
+"""
+
+
+def test_threads(backend):
+    assert run(THREADS, backend=backend) == "fine\n"
+
+
+MEMORY = """
+import sys
+import fastrnn
+
+def peak():
+    for line in open("/proc/self/status"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1])
+
+length, call, output = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+values = memoryview(bytearray(8 * length)).cast("d")
+for i in range(0, length, 256):
+    values[i] = 1.0     # memory is taken when it is written to
+network = fastrnn.RNN(4, cell="gru", epochs=1, seed=1)
+state = network.state
+calls = {
+    "train": lambda values: network.train(values, values),
+    "predict": network.predict,
+    "predict from a state": lambda values: network.predict(values, state=state),
+    "hidden_states": network.hidden_states,
+}
+calls[call](values[:1000])
+before = peak()
+calls[call](values)
+print(peak() - before - 8 * output * length // 1024)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak of a process is read from /proc")
+@pytest.mark.parametrize(
+    ("call", "output"), [("train", 0), ("predict", 1), ("predict from a state", 1), ("hidden_states", 4)]
+)
+@pytest.mark.parametrize(("backend", "length"), [("base", 10**6), ("python", 2 * 10**4)], indirect=["backend"])
+def test_memory_does_not_grow_with_the_sequence(backend, length, call, output):
+    """The process's peak, in kB, beyond `output` results of 8 bytes a step, on data that is there already."""
+    assert int(run(MEMORY, length, call, output, backend=backend)) < 1024

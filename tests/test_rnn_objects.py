@@ -1,0 +1,185 @@
+"""RNN as a Python object: parameters, settings, repr, equality, copies and pickles that do not depend on the core."""
+
+import copy
+import pickle
+import random
+import sys
+from math import sqrt
+
+import numpy as np
+import pytest
+
+SHAPES = {
+    "elman": {"w_input_hidden": (3, 2), "w_hidden_hidden": (3, 3), "b_hidden": (3,)},
+    "gru": {"w_input_hidden": (9, 2), "w_hidden_hidden": (9, 3), "b_hidden": (9,), "b_hidden_hidden": (3,)},
+    "lstm": {"w_input_hidden": (12, 2), "w_hidden_hidden": (12, 3), "b_hidden": (12,)},
+}
+OUTPUT = {"w_hidden_output": (4, 3), "b_output": (4,)}
+
+
+def trained(package):
+    network = package.RNN(3, cell="gru", optimizer="adam", window=2, epochs=2, clip=1.0, seed=8)
+    network.train([0.5, 1.0, -1.0], [1.0, -1.0, 0.5])
+    network.learn(0.5, 0.25)  # a step that waits for its update
+    return network
+
+
+@pytest.fixture
+def network(fastrnn):
+    return trained(fastrnn)
+
+
+def test_defaults(fastrnn):
+    network = fastrnn.RNN(2)
+    assert (network.cell, network.activation, network.input_size, network.output_size) == ("elman", "tanh", 1, 1)
+    assert (network.output, network.loss, network.optimizer) == ("linear", "half_squared_error", "sgd")
+    assert (network.window, network.lr, network.clip, network.epochs) == (32, 0.01, None, 100)
+    assert (network.momentum, network.weight_decay, network.losses) == (0.0, 0.0, [])
+    assert fastrnn.RNN(2, optimizer="adamw").weight_decay == 0.01
+    assert fastrnn.RNN(2, output="sigmoid").loss == "binary_cross_entropy"
+    assert fastrnn.RNN(2, output="softmax", output_size=2).loss == "cross_entropy"
+
+
+@pytest.mark.parametrize("cell", SHAPES)
+def test_parameters(fastrnn, cell):
+    """Shaped, writable, float64, the network's own memory, and drawn in the documented order."""
+    network = fastrnn.RNN(3, cell=cell, input_size=2, output_size=4, seed=np.int64(5))
+    shapes = SHAPES[cell] | OUTPUT
+    assert {name: view.shape for name, view in network.parameters.items()} == shapes
+    assert list(network.parameters) == list(shapes)
+    source = random.Random(5)
+    bound = 1 / sqrt(3)
+    for view in network.parameters.values():
+        array = np.asarray(view)
+        assert array.dtype == np.float64
+        assert array.flags.writeable
+        assert array.ravel().tolist() == [source.uniform(-bound, bound) for _ in range(array.size)]
+    for name, view in network.parameters.items():
+        array = np.asarray(view)
+        before = network.predict([[1.0, 2.0]] * 2)
+        array += 0.25
+        assert network.predict([[1.0, 2.0]] * 2) != before
+        setattr(network, name, array.tolist())
+        assert (np.asarray(getattr(network, name)) == array).all()
+    for name, view in network.parameters.items():
+        setattr(network, name, np.zeros(view.shape, "f4"))
+        assert not np.asarray(view).any()
+
+
+def test_the_random_module_without_a_seed(fastrnn):
+    random.seed(3)
+    network = fastrnn.RNN(3)
+    assert network == fastrnn.RNN(3, seed=3)
+    state = random.getstate()
+    fastrnn.RNN(3, seed=3)
+    assert random.getstate() == state
+
+
+def test_parameters_outlive_the_network(fastrnn):
+    network = fastrnn.RNN(3, seed=1)
+    view = network.w_hidden_hidden
+    values = view.tolist()
+    del network
+    fastrnn.RNN(3, seed=2)
+    assert view.tolist() == values
+
+
+def test_settings(network):
+    for name, values in {
+        "lr": (0, 0.5, np.float32(0.25)),
+        "window": (1, np.int64(7), None),
+        "clip": (2, 0.125, None),
+        "epochs": (0, 12),
+        "momentum": (0,),
+    }.items():
+        for value in values:
+            setattr(network, name, value)
+            assert getattr(network, name) == value
+            assert type(getattr(network, name)) in (float, int, type(None))
+
+
+def test_state(network):
+    assert len(network.state) == 3
+    network.state = np.array([0.25, -1.5, 2.0])
+    assert network.state == [0.25, -1.5, 2.0]
+    network.state.append(1.0)  # of a copy
+    assert network.state == [0.25, -1.5, 2.0]
+
+
+def test_repr(fastrnn):
+    assert repr(fastrnn.RNN(4)) == "RNN(4)"
+    assert repr(fastrnn.RNN(4, cell="lstm", output="sigmoid", window=None, optimizer="adamw", epochs=3, clip=1)) == (
+        "RNN(4, cell='lstm', output='sigmoid', window=None, optimizer='adamw', clip=1.0, epochs=3)"
+    )
+    network = fastrnn.RNN(4, activation="relu", output="sigmoid", loss="half_squared_error", lr=0.5, momentum=0.25)
+    same = eval(repr(network), {"RNN": fastrnn.RNN})
+    assert repr(same) == repr(network)
+
+
+def test_equality(fastrnn, network):
+    assert network == trained(fastrnn)
+    assert network != 3
+    for change in (
+        lambda n: setattr(n, "lr", 0.5),
+        lambda n: setattr(n, "epochs", 3),
+        lambda n: n.step(1.0),
+        lambda n: n.learn(1.0, 1.0),
+        lambda n: n.reset(),
+        lambda n: n.b_output.__setitem__(0, 7.0),
+    ):
+        other = trained(fastrnn)
+        change(other)
+        assert network != other
+    assert fastrnn.RNN(2, seed=1) != fastrnn.RNN(2, activation="relu", seed=1)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(network)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_copies(network, duplicate):
+    other = duplicate(network)
+    assert other == network
+    assert other.losses == network.losses
+    other.learn(1.0, 1.0)
+    other.losses.clear()
+    assert other != network
+    assert network.losses
+
+
+def test_subclass(fastrnn):
+    class Named(fastrnn.RNN):
+        def __init__(self, name):
+            super().__init__(2, seed=0)
+            self.name = name
+
+    network = Named("x")
+    other = copy.deepcopy(network)
+    assert (type(other), other.name, other == network) == (Named, "x", True)
+    assert repr(other) == "Named(2)"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_do_not_depend_on_the_core(packages, protocol, monkeypatch):
+    """Written on each core, read on each core; and the bytes are the same."""
+    pickles = []
+    for package in packages:
+        monkeypatch.setitem(sys.modules, "fastrnn", package)
+        monkeypatch.setitem(sys.modules, "fastrnn.rnn", package.rnn)
+        pickles.append(pickle.dumps(trained(package), protocol))
+    assert all(written == pickles[0] for written in pickles)
+    for package in packages:
+        monkeypatch.setitem(sys.modules, "fastrnn", package)
+        monkeypatch.setitem(sys.modules, "fastrnn.rnn", package.rnn)
+        network = pickle.loads(pickles[0])
+        assert type(network) is package.RNN
+        assert network == trained(package)
+        assert network.losses == trained(package).losses
+        assert network.learn(0.5, 1.0) == trained(package).learn(0.5, 1.0)
+
+
+def test_verbose(network, capsys):
+    network.epochs = 12
+    network.train([0.5, 1.0], [1.0, 0.5])
+    assert capsys.readouterr().out == ""
+    network.train([0.5, 1.0], [1.0, 0.5], verbose=True)
+    assert capsys.readouterr().out.splitlines() == [f"Epoch {e}: Loss = {network.losses[14 + e]:.4f}" for e in (0, 10)]

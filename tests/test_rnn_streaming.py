@@ -1,0 +1,232 @@
+"""RNN: sample by sample, in chunks and all at once, resumed or in one go: the same bits."""
+
+import copy
+
+import numpy as np
+import pytest
+
+KINDS = [
+    {"cell": "elman", "output": "sigmoid"},
+    {"cell": "gru", "output_size": 2},
+    {"cell": "lstm", "output": "softmax", "output_size": 3},
+]
+X = [0.5, -1.0, 0.25, 2.0, 0.0, 1.5, -0.75, 0.125, 1.0, -2.0]
+
+
+@pytest.fixture(params=KINDS, ids=["elman", "gru", "lstm"])
+def make(fastrnn, request):
+    def make(**options):
+        return fastrnn.RNN(5, seed=3, lr=0.1, **request.param, **options)
+
+    return make
+
+
+def targets_of(network):
+    if network.output == "softmax":
+        return [i % 3 for i in range(len(X))]
+    return [[0.25 * i, 0.5] if network.output_size == 2 else i % 2 for i in range(len(X))]
+
+
+def outputs(network, x, **options):
+    """All that comes out, as floats."""
+    return (network.predict if network.output == "linear" else network.predict_proba)(x, **options)
+
+
+def test_loop_of_step_is_a_prediction(make):
+    network = make()
+    assert [network.step(x) for x in X] == outputs(network, X)
+    assert network.state[:5] == network.hidden_states(X)[-1]
+    network.reset()
+    assert network.state == [0.0] * len(network.state)
+    assert [network.step(x) for x in X] == outputs(network, X)
+
+
+@pytest.mark.parametrize("window", [1, 2, 5])
+def test_loop_of_learn_is_an_epoch(make, window):
+    network, trained = make(window=window), make(window=window, epochs=1)
+    targets = targets_of(network)
+    trained.train(X, targets)
+    seen = [network.learn(x, target) for x, target in zip(X, targets, strict=True)]
+    assert network._memory == trained._memory
+    assert network.state == trained.state
+    assert seen[:window] == outputs(make(), X[:window])  # before the first update
+
+
+def test_learn_gives_what_step_would(make):
+    network = make(window=3)
+    for x, target in zip(X, targets_of(network), strict=True):
+        state, waiting = network._state, network._waiting
+        expected = network.step(x)
+        network._state, network._waiting = state, waiting
+        assert network.learn(x, target) == expected
+
+
+@pytest.mark.parametrize("split", [1, 4, 9])
+@pytest.mark.parametrize("kind", [list, np.array], ids=["list", "array"])
+def test_chunks(make, split, kind):
+    network = make()
+    for method in ("predict", "hidden_states", *(["predict_proba"] if network.output != "linear" else [])):
+        state = kind(network.state)
+        run = getattr(network, method)
+        parts = [*run(X[:split], state=state), *run(X[split:], state=state)]
+        assert parts == run(X)
+        network.reset()
+        assert [network.step(x) for x in X]
+        assert list(state) == network.state
+        network.reset()
+
+
+def test_chunks_of_many_blocks(make):
+    """The core predicts in blocks of steps, which must not be seen."""
+    network = make()
+    x = np.sin(np.arange(1000.0))
+    whole = np.asarray(outputs(network, x))
+    state = network.state
+    parts = [outputs(network, part, state=state) for part in np.array_split(x, [1, 64, 65, 129, 500])]
+    assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+def test_predictions_change_nothing(make):
+    network = make()
+    network.step(1.0)
+    before = network.__reduce__()
+    for method in (network.predict, network.hidden_states, lambda x: outputs(network, x)):
+        assert method(X) == method(X)
+    if network.output != "linear":
+        network.predict_proba([X, X[:3]])
+    assert network.__reduce__() == before
+
+
+def test_state_goes_on_after_training(make):
+    network = make(epochs=2, window=4)
+    network.train(X, targets_of(network))
+    other = make()
+    for name, view in network.parameters.items():
+        setattr(other, name, view)
+    last = other.hidden_states(X[-2:])  # another state: from a fresh one
+    assert network.state[:5] != last[-1]
+    state = network.state
+    assert network.step(0.5) == outputs(other, [0.5], state=state)[0]
+
+
+def test_resumed_is_one_go(make):
+    whole, parts = make(epochs=6, window=3), make(epochs=2, window=3)
+    targets = targets_of(whole)
+    whole.train(X, targets)
+    for _ in range(3):
+        parts.train(X, targets)
+        parts = copy.deepcopy(parts)
+    parts.epochs = 6
+    assert parts == whole
+    assert parts.losses == whole.losses
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_resumed_within_a_window(make, optimizer):
+    """Steps that wait for their update are not lost in a copy."""
+    whole = make(window=4, optimizer=optimizer)
+    parts = make(window=4, optimizer=optimizer)
+    for x, target in zip(X * 2, targets_of(whole) * 2, strict=True):
+        assert whole.learn(x, target) == parts.learn(x, target)
+        parts = copy.deepcopy(parts)
+        assert parts == whole
+
+
+def test_momentum_resumed(fastrnn):
+    whole = fastrnn.RNN(3, momentum=0.9, epochs=4, seed=0)
+    parts = fastrnn.RNN(3, momentum=0.9, epochs=2, seed=0)
+    whole.train(X[:-1], X[1:])
+    parts.train(X[:-1], X[1:])
+    parts.train(X[:-1], X[1:])
+    assert parts._memory == whole._memory
+
+
+def test_step_gives_up_waiting_steps(make):
+    network, other = make(window=4), make(window=4)
+    targets = targets_of(network)
+    network.learn(X[0], targets[0])
+    other.step(X[0])
+    assert network != other
+    network.step(X[1])
+    other.step(X[1])
+    assert network == other
+
+
+def test_a_window_that_changes(make):
+    """Lowered below the steps that wait: the update falls due with the next."""
+    network = make(window=8)
+    targets = targets_of(network)
+    for i in range(3):
+        network.learn(X[i], targets[i])
+    before = network._memory
+    network.window = 2
+    network.learn(X[3], targets[3])
+    assert network._memory != before
+    assert network._waiting == []
+
+
+# ---- generate ----
+
+
+def test_generate_is_a_loop_of_predictions(fastrnn):
+    for options in ({}, {"cell": "lstm"}, {"input_size": 2, "output_size": 2, "cell": "gru"}):
+        network = fastrnn.RNN(6, seed=2, **options)
+        x = [[v, -v] for v in X] if options.get("input_size") == 2 else X
+        loop = fastrnn.RNN(6, seed=2, **options)
+        for value in x:
+            prediction = loop.step(value)
+        expected = []
+        for _ in range(7):
+            expected.append(prediction)
+            prediction = loop.step(prediction)
+        assert network.generate(x, 7) == expected
+        assert network.generate(np.array(x), 7).tolist() == expected
+        assert network.generate(x, 1) == expected[:1]
+        assert network.generate(x, 0) == []
+        assert network == fastrnn.RNN(6, seed=2, **options)
+
+
+def test_generate_classes(fastrnn):
+    network = fastrnn.RNN(8, output="softmax", output_size=4, seed=5)
+    text = [0, 1, 2, 3, 0, 2]
+    expected = []
+    for _ in range(6):
+        expected.append(network.predict([*text, *expected])[-1])
+    assert network.generate(text, 6) == expected
+    assert network.generate(np.array(text), 6).dtype == np.int64
+
+
+def test_generate_one_hot(fastrnn):
+    network = fastrnn.RNN(8, output="softmax", input_size=3, output_size=3, seed=5)
+    one = np.eye(3).tolist()
+    expected = []
+    for _ in range(6):
+        expected.append(network.predict([one[0], one[2], *(one[label] for label in expected)])[-1])
+    assert network.generate([one[0], one[2]], 6) == expected
+
+
+def test_generate_zeros_and_ones(fastrnn):
+    network = fastrnn.RNN(8, output="sigmoid", seed=6)
+    expected = []
+    for _ in range(6):
+        expected.append(network.predict([1, 0, *expected])[-1])
+    assert network.generate([1, 0], 6) == expected
+    assert all(type(value) is int for value in network.generate([1, 0], 6))
+
+
+def test_generate_from_a_state(make):
+    network = make()
+    if network.input_size != network.output_size:
+        pytest.skip("its predictions cannot be inputs")
+    state = network.state
+    network.predict(X[:-1], state=state)
+    assert network.generate(X[-1:], 5, state=state) == network.generate(X, 5)
+    assert state != [0.0] * len(state)
+
+
+def test_generate_for_pandas(fastrnn):
+    pandas = pytest.importorskip("pandas")
+    network = fastrnn.RNN(2, seed=0)
+    result = network.generate(pandas.Series(X, index=range(100, 110)), 10)
+    assert isinstance(result, pandas.Series)
+    assert list(result.index) == list(range(10))
