@@ -6,7 +6,9 @@ counts is a ratio within one run. Nothing here passes or fails by a time.
 For a quick look: --benchmark-max-time=0.01 --benchmark-min-rounds=1
 """
 
+import math
 import platform
+import statistics
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -15,7 +17,8 @@ import pytest
 TOLERANCE = 1e-9  # relative, for the rows that are not under the law of the same bits
 
 ORDER = ("bench_train", "bench_predict", "bench_threads", "bench_calls", "bench_lists", "bench_import", "bench_ctrl_c")
-PACKAGES = ("fastrnn", "numpy", "numba", "jax", "torch")
+ORDER += ("bench_rnn",)
+PACKAGES = ("fastrnn", "numpy", "numba", "jax", "torch", "onnxruntime")
 SCALES = {"ns": 1e9, "ms": 1e3}
 
 make = cache(lambda kind: kind())  # once each: some are compiled then
@@ -44,6 +47,7 @@ def measure(benchmark):
         exact=True,
         less="",
         slowest=False,
+        grid=None,
         **how,
     ):
         """Time run() as the row `name` of the table `group`.
@@ -53,6 +57,7 @@ def measure(benchmark):
         exact : whether they are held to the same bits, or to TOLERANCE.
         less : the row that is the cost of measuring, and is taken off.
         slowest : whether the slowest round is what counts.
+        grid : the title of a table of many groups in few lines, and this one's place there: (title, cell, units).
         how : what benchmark.pedantic takes; without it pytest-benchmark's options decide.
         """
         note = ""
@@ -62,7 +67,7 @@ def measure(benchmark):
         if per < (of or per):
             note += f", over {per:,} {unit.split()[-1]}s"
         benchmark.group = group
-        benchmark.extra_info.update(row=name, unit=unit, per=per, less=less, slowest=slowest, note=note)
+        benchmark.extra_info.update(row=name, unit=unit, per=per, less=less, slowest=slowest, note=note, grid=grid)
         if how:
             benchmark.pedantic(run, **how)
         else:
@@ -92,9 +97,18 @@ def pytest_terminal_summary(terminalreporter, config):
         return
     terminalreporter.section("speed-up tables: the fastest round of each row")
     terminalreporter.write_line(machine())
+    grids = {}
+    for group in list(groups):
+        if place := groups[group][0].extra_info["grid"]:
+            title, cell, units = place
+            grids.setdefault(title, {})[cell, units] = groups.pop(group)
     for group in sorted(groups, key=lambda group: [name not in groups[group][0].fullname for name in ORDER]):
         terminalreporter.write_line("")
         for line in table(group, groups[group]):
+            terminalreporter.write_line(line)
+    for title, cells in grids.items():
+        terminalreporter.write_line("")
+        for line in grid_table(title, cells):
             terminalreporter.write_line(line)
 
 
@@ -142,3 +156,30 @@ def table(group, benchmarks):
 def ratio(value):
     """With three digits: 0.98x, 17.3x, 8,974x."""
     return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}x"
+
+
+def grid_table(title, cells):
+    """The lines of a table with one network a line: its times, in brackets how many times faster fastrnn is."""
+    times = {
+        place: {b.extra_info["row"]: b.stats.min * 1e9 / b.extra_info["per"] for b in benchmarks}
+        for place, benchmarks in cells.items()
+    }
+    names = list(dict.fromkeys(name for row in times.values() for name in row))
+    yield title
+    yield f"{'':16}" + "".join(f"{name:>24}" for name in names)
+    ratios = {name: [] for name in names}
+    for (cell, units), row in times.items():
+        line = f"  {cell:6} of {units:3}  "
+        for name in names:
+            if name not in row:
+                line += f"{'':24}"
+                continue
+            faster = row[name] / row["fastrnn"] if "fastrnn" in row else math.nan
+            ratios[name].append(faster)
+            line += f"{row[name]:12,.0f}" + (f"{f'({ratio(faster)})':>12}" if name != "fastrnn" else f"{'':12}")
+        yield line.rstrip()
+    for label, of in (("geometric mean", statistics.geometric_mean), ("least", min)):
+        line = f"  {label:14}"
+        for name in names:
+            line += f"{ratio(of(ratios[name])) if name != 'fastrnn' and ratios[name] else '':>24}"
+        yield line.rstrip()
