@@ -16,10 +16,10 @@ COMMANDS = [line for line in SHELL if line.startswith("fastrnn")]
 
 
 def test_snippets_are_found():
-    assert len(PYTHON) == 3
+    assert len(PYTHON) == 5
     assert len(COMMANDS) == 2
     assert len(SHELL) - len(COMMANDS) == 3  # install and run, install and test, install and benchmark
-    assert len(SNIPPETS) == 7
+    assert len(SNIPPETS) == 9
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[-1][:30])
