@@ -278,17 +278,17 @@ cdef void adam_step(Py_ssize_t length, const double* values, double factor, doub
                                                 / (sqrt(second[i] / (1.0 - beta_2)) + EPSILON))
 
 
-cdef double norm_of(const double* values, Py_ssize_t length) noexcept nogil:
-    """A bound of all |values|, padded; NaN or infinity if one of them is. Not part of any result: its order is free."""
-    cdef double total = 1e-300
-    cdef double a = 0.0, b = 0.0, c = 0.0, d = 0.0
-    cdef Py_ssize_t i
-    for i in range(0, length, 4):           # PADDING
-        a += values[i] * values[i]
-        b += values[i + 1] * values[i + 1]
-        c += values[i + 2] * values[i + 2]
-        d += values[i + 3] * values[i + 3]
-    return sqrt(total + (a + b + c + d))
+cdef double sum_of_squares(const double* values, Py_ssize_t length) noexcept nogil:
+    """Of padded values; NaN or infinity if one of them is. Not part of any result: its order is free."""
+    cdef lanes_t total
+    cdef Py_ssize_t i, lanes = sizeof(lanes_t) // sizeof(double)
+    cdef double result = 0.0
+    total = (<const lanes_t*> values)[0] * (<const lanes_t*> values)[0]
+    for i in range(1, length // lanes):
+        total = total + (<const lanes_t*> values)[i] * (<const lanes_t*> values)[i]
+    for i in range(lanes):
+        result += (<double*> &total)[i]
+    return result
 
 
 cdef bint is_surely_finite(const Network* n, const double* memory, Tape tape) noexcept nogil:
@@ -297,33 +297,49 @@ cdef bint is_surely_finite(const Network* n, const double* memory, Tape tape) no
     A yes is always right. A no means that it has to be tried.
     """
     cdef const double* row = tape.rows
-    cdef double by_sums = norm_of(row + n.delta, n.stride) + norm_of(row + n.by_output, n.outputs)
-    cdef double values = (norm_of(row, n.h + n.lanes) + norm_of(row + n.row + n.h, n.lanes))
-    cdef double gradient, bound
+    cdef double by_sums = sum_of_squares(row + n.delta, n.stride) + sum_of_squares(row + n.by_output, n.outputs)
+    cdef double values = sum_of_squares(row, n.h + n.lanes) + sum_of_squares(row + n.row + n.h, n.lanes)
+    cdef double bound
     if n.cell == GRU:
-        by_sums += norm_of(row + n.delta_hidden, n.stride)
-    gradient = by_sums * values
-    bound = tape.bound + n.lr * gradient
+        by_sums += sum_of_squares(row + n.delta_hidden, n.stride)
+    if not by_sums * values < 1e16:
+        return False
+    bound = tape.bound + 1e8 * n.lr         # no gradient is larger than 1e8
     if not bound < 1e100:
-        bound = norm_of(memory, n.length) + n.lr * gradient
-    if gradient < 1e100 and bound < 1e100:
-        tape.bound = bound
-        return True
-    return False
+        bound = sqrt(sum_of_squares(memory, n.length)) + 1e8 * n.lr
+    tape.bound = bound
+    return bound < 1e100
+
+
+cdef inline void subtract_products_block(const double* rows, Py_ssize_t length, const double* columns, double lr,
+                                         double* result, Py_ssize_t stride, Py_ssize_t block) noexcept nogil:
+    """`block` times lanes_t of subtract_products."""
+    cdef const lanes_t* column = <const lanes_t*> columns
+    cdef lanes_t* sums
+    cdef double value
+    cdef Py_ssize_t i, k
+    for k in range(length):
+        sums = <lanes_t*> (result + k * stride)
+        value = rows[k]
+        for i in range(block):
+            sums[i] = sums[i] - (column[i] * value) * lr
 
 
 cdef void subtract_products(const double* rows, Py_ssize_t length, const double* columns, Py_ssize_t width, double lr,
                             double* result, Py_ssize_t stride) noexcept nogil:
-    """result[k][i] -= lr * (rows[k] * columns[i]): sum_of_products over one step and the step of sgd in one."""
-    cdef const lanes_t* column = <const lanes_t*> columns
-    cdef lanes_t* sums
-    cdef double value
-    cdef Py_ssize_t i, k, lanes = sizeof(lanes_t) // sizeof(double)
-    for k in range(length):
-        sums = <lanes_t*> (result + k * stride)
-        value = rows[k]
-        for i in range(width // lanes):
-            sums[i] = sums[i] - (column[i] * value) * lr
+    """result[k][i] -= lr * (rows[k] * columns[i]): sum_of_products over one step and the step of sgd in one.
+
+    From the last block of columns to the first: what add_products has read last is in the cache, and what is written
+    last here it reads first.
+    """
+    cdef Py_ssize_t i = width, lanes = sizeof(lanes_t) // sizeof(double)
+    while i > 0:
+        if i % (4 * lanes) == 0:
+            i -= 4 * lanes
+            subtract_products_block(rows, length, columns + i, lr, result + i, stride, 4)
+        else:
+            i -= lanes
+            subtract_products_block(rows, length, columns + i, lr, result + i, stride, 1)
 
 
 cdef void subtract_gradient(const Network* n, double* parameters, const double* row) noexcept nogil:

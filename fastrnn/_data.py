@@ -64,15 +64,15 @@ def take_sequences(values: Any, name: str, width: int, several: bool = False) ->
         iterator = _iterate(values, name)
         first = list(islice(iterator, 1))
         values = chain(first, iterator)
-        if first and _depth(first[0]) > 0:
+        if first and depth(first[0]) > 0:
             values = list(values)
-    depth = _depth(values)
-    if depth == 2 and width == 1 and isinstance(values, (list, tuple)):
+    levels = depth(values)
+    if levels == 2 and width == 1 and isinstance(values, (list, tuple)):
         several = several or any(not hasattr(row, "__len__") or len(row) != 1 for row in values)
-    elif depth > 3:
+    elif levels > 3:
         raise ValueError(f"{name} is nested too deep: it must be a sequence of rows, or a list of such sequences")
     else:
-        several = depth == 3
+        several = levels == 3
     if not several:
         numbers = take_rows(values, name, width)
         return Sequences(numbers, [len(numbers) // width], None)
@@ -226,7 +226,7 @@ def _copy_rows(values: Any, name: str, width: int) -> memoryview[float]:
     """The numbers of any iterable of rows, in a buffer of our own."""
     iterator = _iterate(values, name)
     first = list(islice(iterator, 1))
-    if width == 1 and not (first and _depth(first[0])):
+    if width == 1 and not (first and depth(first[0])):
         return _copy(values if isinstance(values, list) else chain(first, iterator), name)
     collected = bytearray()
     iterator = chain(first, iterator)
@@ -235,7 +235,7 @@ def _copy_rows(values: Any, name: str, width: int) -> memoryview[float]:
         for row in rows:
             if not isinstance(row, (list, tuple)):
                 place = f"{name}[{(len(collected) // 8 + len(chunk)) // width}]"
-                if not _depth(row):
+                if not depth(row):
                     raise ValueError(f"{place} is a number ({type_name(row)}), and it must be a row of {width} numbers")
                 row = take(row, place).tolist()
             if len(row) != width:
@@ -255,6 +255,17 @@ def _listed(view: memoryview[Any], name: str) -> list[Any]:
         raise TypeError(f"{name} is a buffer of a format that Python cannot read: make it float64 first") from None
 
 
+def depth(values: Any) -> int:
+    """How deep its numbers lie, by the first of them: 0 for a number, 1 for a sequence of numbers."""
+    if hasattr(values, "ndim"):
+        return values.ndim  # type: ignore[no-any-return]
+    if isinstance(values, (list, tuple)):
+        return 1 + max(map(depth, values[:1]), default=0)
+    if isinstance(values, NO_SEQUENCE):
+        return 0
+    return 1 if hasattr(values, "__iter__") or _is_buffer(values) else 0
+
+
 def is_writable(values: Any) -> bool:
     """Whether float64 numbers can be put into `values`, an array."""
     return _is_buffer(values) and not memoryview(values).readonly and memoryview(values).format in DOUBLE
@@ -266,17 +277,6 @@ def _is_buffer(values: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _depth(values: Any) -> int:
-    """How deep its numbers lie, by the first of them: 0 for a number, 1 for a sequence of numbers."""
-    if hasattr(values, "ndim"):
-        return values.ndim  # type: ignore[no-any-return]
-    if isinstance(values, (list, tuple)):
-        return 1 + max(map(_depth, values[:1]), default=0)
-    if isinstance(values, NO_SEQUENCE):
-        return 0
-    return 1 if hasattr(values, "__iter__") or _is_buffer(values) else 0
 
 
 def _place(name: str, position: int, width: int | None) -> str:

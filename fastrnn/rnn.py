@@ -7,7 +7,7 @@ from struct import pack, unpack
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import number
+from fastrnn._checks import number, type_name
 from fastrnn.simple import print_loss
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
@@ -271,8 +271,9 @@ class RNN(core.RNNCore):
     def train(self, inputs: Any, targets: Any, *, verbose: bool = False) -> None:
         """Learn to give the targets for the inputs: `epochs` passes, with an update after every window of steps.
 
-        Every sequence starts from a fresh state, in every epoch. `losses` gets the mean loss a step of each epoch.
-        Afterwards `state` is where the last sequence ended, so that step() can go on from there.
+        Sequences are taken in the order given, each from a fresh state, in every epoch. `losses` gets the mean loss a
+        step of each epoch, measured on the way, before each update. To learn one class for a whole sequence, repeat its
+        number at every step. Afterwards `state` is where the last sequence ended, so that step() can go on from there.
 
         Parameters
         ----------
@@ -351,15 +352,17 @@ class RNN(core.RNNCore):
                 f"generate() feeds predictions back as inputs, and input_size is {self.input_size} where output_size "
                 f"is {self.output_size}"
             )
-        x = _data.take_rows(inputs, "inputs", self.input_size)
+        x = _data.take_sequences(inputs, "inputs", self.input_size)
         steps = _data.count(steps, "steps")
-        if not len(x):
+        if x.given is not None:
+            raise ValueError("generate() goes on from one sequence, and inputs is a list of them: call it for each")
+        if not len(x.numbers):
             raise ValueError("inputs is empty: there is nothing to go on from")
         h = self._take_state(state)
         self._check_parameters()
         size = 1 if self.output == "softmax" else self.output_size
         predictions = _data.result_for(inputs, "d", steps * size)
-        self._generate(x, h, predictions)
+        self._generate(x.numbers, h, predictions)
         put_state(h, state)
         if self.output != "linear":
             classes = _data.result_for(inputs, "q", len(predictions))
@@ -461,13 +464,16 @@ class RNN(core.RNNCore):
         size = len(self._state)
         if state is None:
             return _data.zeros("d", size)
+        if _data.depth(state) > 1:
+            raise ValueError(
+                f"state must be {size} numbers in a row, like the attribute state, and it has rows of its own"
+            )
         numbers = _data.take(state, "state")
         if len(numbers) != size:
             raise ValueError(f"state must have {size} numbers, not {len(numbers)}")
         if to_be_written and not isinstance(state, list) and not _data.is_writable(state):
-            raise TypeError(
-                f"state is overwritten: it must be a list or a writable array of float64, not a {type(state).__name__}"
-            )
+            kind = f"a read-only array or one of {state.dtype}" if hasattr(state, "dtype") else type_name(state)
+            raise TypeError(f"state is overwritten: it must be a list or a writable array of float64, not {kind}")
         return memoryview(bytearray(numbers)).cast("d")
 
     def _check_lengths(self, x: _data.Sequences, y: _data.Sequences) -> None:

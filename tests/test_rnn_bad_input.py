@@ -289,8 +289,14 @@ def test_parameters_and_state_set(network, name, value, error, message):
 def test_state_given(network):
     for state, error, message in [
         ([0.0] * 2, ValueError, "state must have 3 numbers, not 2"),
-        ((0.0,) * 3, TypeError, "state is overwritten: it must be a list or a writable array of float64, not a tuple"),
-        (np.zeros(3, "f4"), TypeError, "state is overwritten: it must be a list or a writable array of float64, not a"),
+        ((0.0,) * 3, TypeError, "state is overwritten: it must be a list or a writable array of float64, not tuple"),
+        (np.zeros(3, "f4"), TypeError, "not a read-only array or one of float32"),
+        (
+            [[0.0] * 3],
+            ValueError,
+            "state must be 3 numbers in a row, not rows: state[-1] is the last row",
+        ),
+        (np.zeros((1, 3)), ValueError, "state must be 3 numbers in a row"),
         (memoryview(bytes(24)).cast("d"), TypeError, "state is overwritten: it must be a list or a writable array"),
     ]:
         with pytest.raises(error, match=re.escape(message)):
@@ -317,6 +323,8 @@ def test_generate(fastrnn, network):
         (([1.0], -1), ValueError, "steps must not be negative"),
         (([1.0], 1.5), TypeError, "steps must be an integer"),
         (([[1.0], [nan]], 2), ValueError, r"inputs\[1\] must be finite"),
+        (([[1.0, 2.0], [3.0]], 2), ValueError, r"generate\(\) goes on from one sequence, and inputs is a list of them"),
+        ((np.zeros((2, 5, 1)), 2), ValueError, r"generate\(\) goes on from one sequence"),
     ]:
         with pytest.raises(error, match=f"^{message}"):
             good.generate(*args)
@@ -367,8 +375,6 @@ def test_step_that_overflows(fastrnn):
     network.w_input_hidden = [[1e300], [1e300]]
     network.w_hidden_output = [[1e300, -1e300]]
     before = state_of(network)
-    with pytest.raises(
-        OverflowError, match=r"^the prediction is not a number: the parameters or inputs are"
-    ):
+    with pytest.raises(OverflowError, match=r"^the prediction is not a number: the parameters or inputs are"):
         network.step(1e300)
     assert state_of(network) == before
