@@ -95,17 +95,19 @@ cdef void lay_out(Network* n) noexcept nogil:
 
 # ---- the cells, one step forward and backward ----
 # forward: from `row` on the tape, with its x and h (and c), to the h (and c) of the row after it. `weights`, `stride`:
-# the columns of w_input_hidden and w_hidden_hidden, with a GRU of w_hidden_hidden alone, for add_products.
+# the columns of w_input_hidden and w_hidden_hidden, with a GRU of w_hidden_hidden alone, for add_products, as is
+# `from_last`.
 # backward: from the gradient by the state after it, by_h (and by_c), to the deltas and the gradient by the state
 # before.
 # `rows`: the rows of w_hidden_hidden, packed, or NULL where the gradient by the state before is not wanted.
 
 cdef void elman_forward(const Network* n, const double* parameters, const double* weights, Py_ssize_t stride,
-                        double* row) noexcept nogil:
+                        double* row, bint from_last) noexcept nogil:
     """Elman (1990): h = activation(w_input_hidden x + w_hidden_hidden h + b_hidden)."""
     cdef double* after = row + n.row + n.h
     cdef Py_ssize_t i
-    add_products(parameters + n.b_hidden, weights, stride, row + n.x, n.input_size + n.hidden_size, after, n.lanes)
+    add_products(parameters + n.b_hidden, weights, stride, row + n.x, n.input_size + n.hidden_size, after, n.lanes,
+                 from_last)
     if n.activation == TANH:
         tanh_all(after, n.lanes)        # tanh(0) = 0: the padding stays
     elif n.activation == SIGMOID:
@@ -132,7 +134,7 @@ cdef void elman_backward(const Network* n, const double* rows, double* row, doub
     elman_delta(n, row + n.row + n.h, by_h, row + n.delta)
     fill(by_h, n.lanes, 0.0)
     if rows:
-        add_products(by_h, rows, 0, row + n.delta, n.gates, by_h, n.lanes)
+        add_products(by_h, rows, 0, row + n.delta, n.gates, by_h, n.lanes, False)
 
 
 cdef void gru_new(Py_ssize_t size, const double* a, const double* r, const double* q, out_t n) noexcept nogil:
@@ -149,7 +151,7 @@ cdef void gru_state(Py_ssize_t size, const double* z, const double* n, const dou
 
 
 cdef void gru_forward(const Network* n, const double* parameters, const double* weights, Py_ssize_t stride,
-                      double* row) noexcept nogil:
+                      double* row, bint from_last) noexcept nogil:
     """Cho et al. (2014), with the hidden bias inside the reset as in PyTorch:
 
     r, z = sigmoid(...), n = tanh(input part + r * hidden part), h = (1 - z) * n + z * h.
@@ -160,11 +162,12 @@ cdef void gru_forward(const Network* n, const double* parameters, const double* 
     cdef double* z = r + size
     cdef double* new = z + size
     cdef double* q = new + size
-    add_products(parameters + n.b_hidden, parameters + n.w_input_hidden, n.stride, row + n.x, n.input_size, a, n.stride)
+    add_products(parameters + n.b_hidden, parameters + n.w_input_hidden, n.stride, row + n.x, n.input_size, a, n.stride,
+                 False)
     memcpy(q, parameters + n.b_hidden_hidden, size * sizeof(double))
     memcpy(r, a, 2 * size * sizeof(double))
     memcpy(new, parameters + n.b_hidden_hidden, size * sizeof(double))
-    add_products(r, weights, stride, row + n.h, size, r, n.stride)
+    add_products(r, weights, stride, row + n.h, size, r, n.stride, from_last)
     memcpy(q, new, size * sizeof(double))
     sigmoid_all(r, 2 * size)
     gru_new(size, a + 2 * size, r, q, new)
@@ -195,7 +198,7 @@ cdef void gru_backward(const Network* n, const double* rows, double* row, double
               delta_hidden + 2 * size, direct)
     memcpy(delta_hidden, delta, 2 * size * sizeof(double))
     if rows:
-        add_products(direct, rows, 0, delta_hidden, n.gates, by_h, n.lanes)
+        add_products(direct, rows, 0, delta_hidden, n.gates, by_h, n.lanes, False)
 
 
 cdef void lstm_cell(Py_ssize_t size, const double* gates, const double* before, out_t after,
@@ -215,7 +218,7 @@ cdef void lstm_hidden(Py_ssize_t size, const double* o, const double* tanh_c, ou
 
 
 cdef void lstm_forward(const Network* n, const double* parameters, const double* weights, Py_ssize_t stride,
-                       double* row) noexcept nogil:
+                       double* row, bint from_last) noexcept nogil:
     """Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000):
 
     i, f, o = sigmoid(...), g = tanh(...), c = f * c + i * g, h = o * tanh(c).
@@ -223,7 +226,7 @@ cdef void lstm_forward(const Network* n, const double* parameters, const double*
     cdef Py_ssize_t size = n.hidden_size
     cdef double* gates = row + n.trace
     cdef double* tanh_c = gates + 4 * size
-    add_products(parameters + n.b_hidden, weights, stride, row + n.x, n.input_size + size, gates, n.stride)
+    add_products(parameters + n.b_hidden, weights, stride, row + n.x, n.input_size + size, gates, n.stride, from_last)
     sigmoid_all(gates, 2 * size)
     tanh_all(gates + 2 * size, size)
     sigmoid_all(gates + 3 * size, size)
@@ -255,7 +258,7 @@ cdef void lstm_backward(const Network* n, const double* rows, double* row, doubl
     lstm_delta(size, row + n.c, row + n.trace, by_h, by_c, delta, delta + size, delta + 2 * size, delta + 3 * size)
     fill(by_h, n.lanes, 0.0)
     if rows:
-        add_products(by_h, rows, 0, delta, n.gates, by_h, n.lanes)
+        add_products(by_h, rows, 0, delta, n.gates, by_h, n.lanes, False)
 
 
 cdef void fill(double* values, Py_ssize_t length, double value) noexcept nogil:

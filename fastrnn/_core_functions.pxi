@@ -118,17 +118,25 @@ cdef inline Py_ssize_t block_of(Py_ssize_t width) noexcept nogil:
     return lanes * (8 if width >= 8 * lanes else 4 if width >= 4 * lanes else 2 if width >= 2 * lanes else 1)
 
 
+cdef inline Py_ssize_t block_before(Py_ssize_t end) noexcept nogil:
+    """The same of the block that ends there: the small ones come after those of eight."""
+    cdef Py_ssize_t lanes = sizeof(lanes_t) // sizeof(double), rest = end % (8 * lanes)
+    return rest & -rest if rest else 8 * lanes
+
+
 cdef void add_products(const double* start, const double* weights, Py_ssize_t stride, const double* vector,
-                       Py_ssize_t length, double* result, Py_ssize_t width) noexcept nogil:
+                       Py_ssize_t length, double* result, Py_ssize_t width, bint from_last) noexcept nogil:
     """result[i] = start[i] + weights[0][i] * vector[0] + weights[1][i] * vector[1] + ..., for i up to `width`, padded.
 
     weights: `length` columns of a matrix, each `stride` doubles from the one before it, or packed if stride is 0. For
-    the rows of a matrix this is the twin's add_transposed_products.
+    the rows of a matrix this is the twin's add_transposed_products. from_last: begin with the last block, for then what
+    the call before has read last is still in the cache.
     """
-    cdef Py_ssize_t i = 0, lanes = sizeof(lanes_t) // sizeof(double), block, step
+    cdef Py_ssize_t i = width if from_last else 0, lanes = sizeof(lanes_t) // sizeof(double), block, step
     cdef const double* columns
-    while i < width:
-        block = block_of(width - i)
+    while (i > 0 if from_last else i < width):
+        block = block_before(i) if from_last else block_of(width - i)
+        i -= block if from_last else 0
         step = stride if stride else block
         columns = weights + (i if stride else i * length)
         if block == 8 * lanes:
@@ -139,7 +147,7 @@ cdef void add_products(const double* start, const double* weights, Py_ssize_t st
             add_products_block(start + i, columns, step, vector, length, result + i, 2)
         else:
             add_products_block(start + i, columns, step, vector, length, result + i, 1)
-        i += block
+        i += 0 if from_last else block
 
 
 cdef void pack(const double* columns, Py_ssize_t stride, Py_ssize_t length, Py_ssize_t width,

@@ -112,11 +112,11 @@ cdef void forward(const Network* n, const double* parameters, const double* pack
         for i in range(n.input_size):
             row[n.x + i] = inputs[t * n.input_size + i]
         if n.cell == ELMAN:
-            elman_forward(n, parameters, weights, stride, row)
+            elman_forward(n, parameters, weights, stride, row, t & 1)
         elif n.cell == GRU:
-            gru_forward(n, parameters, weights, stride, row)
+            gru_forward(n, parameters, weights, stride, row, t & 1)
         else:
-            lstm_forward(n, parameters, weights, stride, row)
+            lstm_forward(n, parameters, weights, stride, row, t & 1)
     for i in range(n.output_size):
         output_sums(parameters[n.b_output + i], parameters + n.w_hidden_output + i * n.lanes, n.hidden_size,
                     rows + n.row + n.h, n.row, steps, rows + n.sums + i)
@@ -178,7 +178,7 @@ cdef int backward(const Network* n, const double* parameters, Tape tape, Py_ssiz
         for i in range(n.output_size):
             row[n.by_output + i] = scale * row[n.gradient + i]
         add_products(tape.by_h, parameters + n.w_hidden_output, n.lanes, row + n.by_output, n.output_size,
-                     tape.by_h, n.lanes)
+                     tape.by_h, n.lanes, False)
         if n.cell == ELMAN:
             elman_backward(n, by_rows, row, tape.by_h)
         elif n.cell == GRU:

@@ -465,9 +465,7 @@ class RNN(core.RNNCore):
         if state is None:
             return _data.zeros("d", size)
         if _data.depth(state) > 1:
-            raise ValueError(
-                f"state must be {size} numbers in a row, like the attribute state, and it has rows of its own"
-            )
+            raise ValueError(f"state must be {size} numbers in a row, not rows: state[-1] is the last row")
         numbers = _data.take(state, "state")
         if len(numbers) != size:
             raise ValueError(f"state must have {size} numbers, not {len(numbers)}")

@@ -43,8 +43,8 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("window", [1, 4, 1000])
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
 def test_ctrl_c_leaves_a_complete_update(backend, cell, window):
-    if backend == "python" and window == 1000:
-        pytest.skip("pure Python is long at it")
+    if backend == "python" and (cell, window) != ("gru", 4):
+        pytest.skip("pure Python is long at it: one is enough")
     assert run(INTERRUPT, cell, window, backend=backend) == "stopped\n"
 
 
