@@ -13,25 +13,35 @@ from bench.rows import COMPILED
 
 ROUNDS = 6
 
-# Zeros that nobody writes to take no memory. One pass lasts some 2 s.
+# Zeros that nobody writes to take no memory. One pass lasts some 2 s or more.
 CHILD = """
-from fastrnn import SimpleRNN
-values = memoryview(bytes(8 * 50_000_000)).cast("d")
-network = SimpleRNN(epochs=100, seed=0)
+from fastrnn import RNN, SimpleRNN
+values = memoryview(bytes(8 * {length})).cast("d")
+network = {network}
 print("training", flush=True)
 try:
     network.train(values, values, verbose=False)
 except KeyboardInterrupt:
     print("stopped", flush=True)
 """
+NETWORKS = {
+    "SimpleRNN": ("SimpleRNN(epochs=100, seed=0)", 50_000_000),
+    "RNN, an LSTM of 128": ("RNN(128, cell='lstm', seed=0)", 10_000_000),
+    "RNN, one window of 20,000 steps": ("RNN(64, cell='gru', window=None, seed=0)", 20_000),
+}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send Ctrl-C to one process alone")
-def test_ctrl_c(measure):
+@pytest.mark.parametrize("name", NETWORKS)
+def test_ctrl_c(name, measure):
+    network, length = NETWORKS[name]
     delays = (0.3 + 0.017 * i for i in count())  # the core looks for signals at regular times
 
     def start():
-        command, environment = [sys.executable, "-P", "-c", CHILD], os.environ | {"FASTRNN_BACKEND": COMPILED}
+        command, environment = (
+            [sys.executable, "-P", "-c", CHILD.format(network=network, length=length)],
+            os.environ | {"FASTRNN_BACKEND": COMPILED},
+        )
         child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert child.stdout.readline() == "training\n"
         time.sleep(next(delays))
@@ -47,7 +57,7 @@ def test_ctrl_c(measure):
 
     measure(
         f"Ctrl-C inside a long pass, the slowest of {ROUNDS} rounds",
-        "fastrnn",
+        name,
         interrupt,
         unit="ms",
         slowest=True,

@@ -42,15 +42,15 @@ class Fastrnn:
     def trainer(self, cell, units, window=WINDOW):
         """A function that trains a fresh network for one epoch, and has another one, `numbers`, to compare by."""
         x, y = data(self.steps)
+        network = self.network(cell, units, window)
 
         def run():
-            network = self.network(cell, units, window)
-            network.train(x, y)
-            return network
+            network.train(x, y)  # it goes on learning from round to round: every epoch is the same work
 
         def numbers():
-            network = run()
-            return summary(network.losses[0], network.parameters.values())
+            fresh = self.network(cell, units, window)
+            fresh.train(x, y)
+            return summary(fresh.losses[0], fresh.parameters.values())
 
         run.numbers = numbers
         return run
@@ -201,9 +201,13 @@ class PyTorch:
     def trainer(self, cell, units):
         torch = self.torch
         x, y = (torch.from_numpy(values).reshape(-1, 1) for values in data(self.steps))
+        layer, readout = self.modules(cell, units)
+        start = [parameter.detach().clone() for parameter in (*layer.parameters(), *readout.parameters())]
 
         def run():
-            layer, readout = self.modules(cell, units)
+            with torch.no_grad():
+                for parameter, value in zip((*layer.parameters(), *readout.parameters()), start, strict=True):
+                    parameter.copy_(value)
             # PyTorch's second bias: what it learns belongs to the first, but for the part inside a GRU's reset.
             fixed = [layer.bias_hh_l0] if cell != "gru" else []
             for bias in fixed:
@@ -221,10 +225,10 @@ class PyTorch:
                 optimizer.step()
                 state = tuple(s.detach() for s in state) if cell == "lstm" else state.detach()
                 losses.append(loss.detach())
-            return torch.stack(losses).mean(), layer, readout
+            return torch.stack(losses).mean()
 
         def numbers():
-            loss, layer, readout = run()
+            loss = run()
             values = [layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0]
             values += [layer.bias_hh_l0[2 * units :]] if cell == "gru" else []
             return summary(loss, [value.detach().numpy() for value in (*values, readout.weight, readout.bias)])

@@ -51,7 +51,8 @@ def diverged(where: str, lr: float, clip: float | None = None) -> OverflowError:
     clip: of an RNN, infinity for none.
     """
     hint = "" if clip is None else ", or set clip" if clip == inf else f", or lower clip (it is {clip!r})"
+    what = "the update" if clip is None else "the loss or the update"
     return OverflowError(
-        f"training diverged{where}: the update is not finite. The network is as it was before it. "
+        f"training diverged{where}: {what} is not finite. The network is as it was before it. "
         f"Lower lr (it is {lr!r}), or scale the inputs and targets down{hint}"
     )

@@ -1,9 +1,10 @@
 """The boundary of both cores: what simple.py and _data.py may call, and with what.
 
-Every memoryview is one-dimensional and C-contiguous, of float64 ("d") where nothing else is said.
+Every memoryview but the parameters is one-dimensional and C-contiguous, of float64 ("d") where nothing else is said.
 """
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import SupportsFloat, SupportsIndex
 
 def copy_numbers(values: list[object], start: int, stop: int, out: memoryview[float], /) -> int: ...
@@ -36,7 +37,8 @@ class SimpleRNNCore:
     def _predict(self, inputs: memoryview[float], probabilities: memoryview[float], /) -> None: ...
 
 class RNNCore:
-    parameters: dict[str, memoryview[float]]
+    @property
+    def parameters(self) -> MappingProxyType[str, memoryview[float]]: ...
     _x: memoryview[float]
     _targets: memoryview[float]
     _predictions: memoryview[float]
@@ -45,10 +47,11 @@ class RNNCore:
     _weight_decay: float
     _clip: float
     _window: int
-    _memory: list[float]
+    _memory: memoryview[float]
     _state: list[float]
     _waiting: list[list[float]]
     def _is_finite(self) -> bool: ...
+    def _write(self, name: str, values: memoryview[float], /) -> None: ...
     def _build(
         self,
         cell: str,

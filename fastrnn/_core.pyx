@@ -22,6 +22,8 @@ from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from types import MappingProxyType
+
 from fastrnn._checks import check_length, diverged, number
 
 
@@ -32,11 +34,15 @@ cdef extern from "Python.h":
     bint is_int "PyLong_Check"(PyObject*) nogil
     double float_value "PyFloat_AS_DOUBLE"(PyObject*) nogil
     double int_value "PyLong_AsDouble"(PyObject*)
+    const Py_ssize_t PY_SSIZE_T_MAX
     PyObject* list_item "PyList_GET_ITEM"(PyObject*, Py_ssize_t) nogil
 
 
 cdef extern from *:
     """
+    #ifdef _MSC_VER
+    #pragma fp_contract(off)        /* for what setup.py tells other compilers by an option */
+    #endif
     #if defined(__GNUC__) && defined(__AVX__)
     typedef double fastrnn_lanes __attribute__((vector_size(32), aligned(8), may_alias));
     #elif defined(__GNUC__)

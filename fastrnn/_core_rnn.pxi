@@ -68,6 +68,8 @@ cdef class Tape:
 
     def __cinit__(self, Py_ssize_t steps, Py_ssize_t row, Py_ssize_t values, Py_ssize_t weights, Py_ssize_t rows,
                   Py_ssize_t lanes):
+        if steps >= (PY_SSIZE_T_MAX // 16 - values - weights - rows - 2 * lanes) // row:
+            raise MemoryError(f"there is no memory for {steps} steps at once: lower window")
         self.steps = steps
         self.bound = INFINITY
         self.memory = Doubles((steps + 1) * row + values + weights + rows + 2 * lanes)
@@ -185,7 +187,7 @@ cdef int backward(const Network* n, const double* parameters, Tape tape, Py_ssiz
             gru_backward(n, by_rows, row, tape.by_h, tape.by_other)
         else:
             lstm_backward(n, by_rows, row, tape.by_h, tape.by_other)
-        look_for_signals(work, n.gates * (n.lanes + 32.0))
+        look_for_signals(work, n.gates * (n.lanes + 32.0) + n.output_size * (n.lanes + 8.0))
     return 0
 
 
@@ -544,6 +546,21 @@ cdef object as_view(Doubles owner, double* start, Py_ssize_t rows, Py_ssize_t ro
     return memoryview(view)
 
 
+cdef double* copy_view(View view, Py_ssize_t offset, double* doubles, bint write):
+    """Copy what lies `offset` doubles behind a view, row by row, to or from `doubles`; returns the end of these."""
+    cdef Py_ssize_t i, j, rows = view.shape[0], columns = view.shape[1] if view.ndim == 2 else 1
+    cdef Py_ssize_t down = view.strides[0] // <Py_ssize_t> sizeof(double)
+    cdef Py_ssize_t right = view.strides[1] // <Py_ssize_t> sizeof(double)
+    cdef double* start = view.start + offset
+    for i in range(rows):
+        for j in range(columns):
+            if write:
+                start[i * down + j * right] = doubles[i * columns + j]
+            else:
+                doubles[i * columns + j] = start[i * down + j * right]
+    return doubles + rows * columns
+
+
 cdef class RNNCore:
     """The numbers of an RNN and all that is done to them. fastrnn.RNN is the class to use.
 
@@ -556,7 +573,8 @@ cdef class RNNCore:
     cdef Tape tape              # of learn() and step()
     cdef Py_ssize_t waiting     # steps on the tape, since the last update
     cdef Doubles row            # x, the targets and the predictions of step() and learn()
-    cdef readonly dict parameters
+    cdef dict views             # of the parameters, by name
+    cdef readonly object parameters     # the same, not to be written to
     cdef readonly object _x, _targets, _predictions     # where these lie, as float64 memoryviews
     cdef public double _lr, _momentum, _weight_decay, _clip     # a clip of infinity is none
     cdef public Py_ssize_t _window                              # 0: the whole sequence
@@ -586,7 +604,7 @@ cdef class RNNCore:
         self._x = as_view(self.row, self.row.start, input_size, 1, 0, 0)
         self._targets = as_view(self.row, self.row.start + input_size, n.target_size, 1, 0, 0)
         self._predictions = as_view(self.row, self.row.start + input_size + n.target_size, output_size, 1, 0, 0)
-        self.parameters = {}
+        self.views = {}
         self._add("w_input_hidden", n.w_input_hidden, n.gates, 1, input_size, n.stride)
         self._add("w_hidden_hidden", n.w_hidden_hidden, n.gates, 1, hidden_size, n.stride)
         self._add("b_hidden", n.b_hidden, n.gates, 1, 0, 0)
@@ -594,6 +612,7 @@ cdef class RNNCore:
             self._add("b_hidden_hidden", n.b_hidden_hidden, hidden_size, 1, 0, 0)
         self._add("w_hidden_output", n.w_hidden_output, output_size, n.lanes, hidden_size, 1)
         self._add("b_output", n.b_output, output_size, 1, 0, 0)
+        self.parameters = MappingProxyType(self.views)
         self._lr, self._momentum, self._weight_decay, self._clip, self._window = 0.01, 0.0, 0.0, INFINITY, 32
 
     cdef const Network* _settled(self) noexcept:
@@ -610,37 +629,41 @@ cdef class RNNCore:
     cdef _add(self, str name, Py_ssize_t start, Py_ssize_t rows, Py_ssize_t row_stride,
               Py_ssize_t columns, Py_ssize_t column_stride):
         """Show a parameter; without columns it is a vector."""
-        self.parameters[name] = as_view(self.memory, self.memory.start + start, rows, row_stride, columns,
-                                        column_stride)
+        self.views[name] = as_view(self.memory, self.memory.start + start, rows, row_stride, columns, column_stride)
 
-    cdef list _places(self):
-        """Where the doubles of the memory lie that are no padding, in the order of `_memory`."""
-        cdef View parameter
-        cdef Py_ssize_t i, j, part
-        places = []
-        for part in range(3):
-            for view in self.parameters.values():
-                parameter = view.obj
-                for i in range(parameter.shape[0]):
-                    for j in range(parameter.shape[1] if parameter.ndim == 2 else 1):
-                        places.append(parameter.start - self.memory.start + part * self.network.length
-                                      + (i * parameter.strides[0] + j * parameter.strides[1])
-                                      // <Py_ssize_t> sizeof(double))
-        return [*places, 3 * self.network.length, 3 * self.network.length + 1]
+    cdef Py_ssize_t _sizes(self):
+        """How many doubles of the memory are no padding."""
+        return 3 * sum([view.nbytes for view in self.views.values()]) // <Py_ssize_t> sizeof(double) + 2
 
     @property
     def _memory(self):
-        """All that learning changes, as a list: parameters row by row, first and second moments, powers of betas."""
-        cdef Py_ssize_t place
-        return [self.memory.start[place] for place in self._places()]
+        """All that learning changes, a copy: parameters row by row, first and second moments, powers of betas."""
+        cdef Buffer copy = Buffer(memoryview(bytearray(self._sizes() * sizeof(double))).cast("d"), PyBUF_WRITABLE)
+        cdef double* doubles = <double*> copy.view.buf
+        cdef Py_ssize_t part
+        for part in range(3):
+            for view in self.views.values():
+                doubles = copy_view(view.obj, part * self.network.length, doubles, False)
+        memcpy(doubles, self.memory.start + 3 * self.network.length, 2 * sizeof(double))
+        return memoryview(<object> copy.view.obj)
 
     @_memory.setter
     def _memory(self, values):
-        cdef Py_ssize_t place
-        cdef list places = self._places(), doubles = list(map(float, values))
-        check_length(doubles, len(places))
-        for place, value in zip(places, doubles):
-            self.memory.start[place] = value
+        cdef Buffer source = Buffer(values)
+        cdef double* doubles = <double*> source.view.buf
+        cdef Py_ssize_t part
+        source.hold_to(self._sizes())
+        for part in range(3):
+            for view in self.views.values():
+                doubles = copy_view(view.obj, part * self.network.length, doubles, True)
+        memcpy(self.memory.start + 3 * self.network.length, doubles, 2 * sizeof(double))
+
+    def _write(self, str name, values, /):
+        """Overwrite a parameter with as many doubles, row by row; no signal is heard in between."""
+        cdef Buffer source = Buffer(values)
+        view = self.views[name]
+        source.hold_to(view.nbytes // <Py_ssize_t> sizeof(double))
+        copy_view(view.obj, 0, <double*> source.view.buf, True)
 
     cdef Py_ssize_t _state_size(self):
         return (2 if self.network.cell == LSTM else 1) * self.network.hidden_size
@@ -738,7 +761,8 @@ cdef class RNNCore:
         Each sequence starts from the state in the buffer `state`, and leaves its last one there; if that is None, each
         starts from a fresh one. `predictions` or `states`, buffers of T rows, may be None.
         """
-        cdef Network* n = &self.network
+        cdef Network network = self.network
+        cdef Network* n = &network
         cdef Lengths sequences = Lengths(lengths)
         cdef Buffer x = Buffer(inputs), h = None, p = None, s = None
         cdef const double* x_values = <const double*> x.view.buf
@@ -776,7 +800,8 @@ cdef class RNNCore:
     def _generate(self, inputs, state, predictions, /):
         """Run over inputs from the state in the buffer `state`, then feed each prediction back, till `predictions` is
         full; `state` takes the last state. A prediction is what predict() gives, a class number one double."""
-        cdef Network* n = &self.network
+        cdef Network network = self.network
+        cdef Network* n = &network
         cdef Buffer x = Buffer(inputs), h = Buffer(state, PyBUF_WRITABLE), p = Buffer(predictions, PyBUF_WRITABLE)
         cdef Py_ssize_t steps = x.length() // n.input_size, size = n.target_size, count = p.length() // size, t
         cdef const double* x_values = <const double*> x.view.buf
@@ -845,30 +870,33 @@ cdef class RNNCore:
     def _learn(self):
         """One step on from the network's own state, from _x and _targets; _predictions are those before the update,
         if one is due."""
-        cdef const Network* n = self._settled()
-        cdef const double* x = self.row.start
+        cdef Network network = self._settled()[0]
+        cdef const Network* n = &network
+        cdef Doubles memory = self.memory, numbers = self.row, state = self.state
+        cdef const double* x = numbers.start
         cdef const double* targets = x + n.input_size
         cdef double* row
         cdef Tape tape
         cdef double work = 0.0
         with cython.critical_section(self):
-            # Where no update is due for long (or, with a window of 0, ever), the tape grows with the steps that wait.
-            self._need(n.window if n.window > self.waiting else max(1, 2 * self.waiting), True)
+            # The tape grows with the steps that wait: an update may be long in coming (or, with a window of 0, never).
+            if self.tape is None or self.tape.steps <= self.waiting or self.tape.weights == self.tape.values:
+                self._need(max(ROWS, 2 * self.waiting) if not 0 < n.window <= ROWS else n.window, True)
             tape = self.tape
             row = tape.rows + self.waiting * n.row
-            write_state(n, self.state.start, row)
-            forward(n, self.memory.start, NULL, row, 1, x)
+            write_state(n, state.start, row)
+            forward(n, memory.start, NULL, row, 1, x)
             if not isfinite(loss_of_step(n, row, targets)):
                 raise diverged("", n.lr, n.clip)
             if 0 < n.window <= self.waiting + 1:
                 tape.bound = INFINITY           # the parameters may have been written to
-                if not update(n, self.memory.start, tape, self.waiting + 1, &work):
+                if not update(n, memory.start, tape, self.waiting + 1, &work):
                     raise diverged("", n.lr, n.clip)
                 self.waiting = 0
             else:
                 self.waiting += 1
-            activate_output(n.output, n.output_size, row + n.sums, self.row.start + n.input_size + n.target_size)
-            read_state(n, row + n.row, self.state.start)
+            activate_output(n.output, n.output_size, row + n.sums, numbers.start + n.input_size + n.target_size)
+            read_state(n, row + n.row, state.start)
 
     def reset(self):
         """Start a new sequence: a fresh state. Steps that wait for an update are given up; the parameters stay."""

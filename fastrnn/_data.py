@@ -60,6 +60,8 @@ def take_sequences(values: Any, name: str, width: int, several: bool = False) ->
     """
     if getattr(getattr(values, "dtype", None), "kind", "") == "O":
         values = values.tolist()
+    elif isinstance(values, memoryview) and values.ndim == 3:
+        values = _listed(values, name)  # Python cannot take it apart
     elif not (hasattr(values, "ndim") or isinstance(values, (list, tuple, *NO_SEQUENCE)) or _is_buffer(values)):
         iterator = _iterate(values, name)
         first = list(islice(iterator, 1))
@@ -78,7 +80,13 @@ def take_sequences(values: Any, name: str, width: int, several: bool = False) ->
         return Sequences(numbers, [len(numbers) // width], None)
     sequences = list(values)
     parts = [take_rows(sequence, f"{name}[{i}]", width) for i, sequence in enumerate(sequences)]
-    return Sequences(memoryview(b"".join(parts)).cast("d"), [len(part) // width for part in parts], sequences)
+    numbers, end = zeros("d", sum(map(len, parts))), 0
+    for part in parts:
+        for start in range(0, len(part), BLOCK):
+            block = part[start : start + BLOCK]
+            numbers[end : end + len(block)] = block
+            end += len(block)
+    return Sequences(numbers, [len(part) // width for part in parts], sequences)
 
 
 class Sequences:
@@ -257,10 +265,13 @@ def _listed(view: memoryview[Any], name: str) -> list[Any]:
 
 def depth(values: Any) -> int:
     """How deep its numbers lie, by the first of them: 0 for a number, 1 for a sequence of numbers."""
+    if type(values) in (float, int):
+        return 0
     if hasattr(values, "ndim"):
         return values.ndim  # type: ignore[no-any-return]
     if isinstance(values, (list, tuple)):
-        return 1 + max(map(depth, values[:1]), default=0)
+        full = (value for value in values if not isinstance(value, (list, tuple)) or value)
+        return 1 + (depth(next(full, values[0])) if values else 0)
     if isinstance(values, NO_SEQUENCE):
         return 0
     return 1 if hasattr(values, "__iter__") or _is_buffer(values) else 0
@@ -268,7 +279,7 @@ def depth(values: Any) -> int:
 
 def is_writable(values: Any) -> bool:
     """Whether float64 numbers can be put into `values`, an array."""
-    return _is_buffer(values) and not memoryview(values).readonly and memoryview(values).format in DOUBLE
+    return _is_buffer(values) and not memoryview(values).readonly and memoryview(values).format == "d"
 
 
 def _is_buffer(values: Any) -> bool:

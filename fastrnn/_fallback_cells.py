@@ -16,7 +16,7 @@ from fastrnn._fallback_functions import (
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 # ---- layout ----
 
@@ -31,7 +31,7 @@ class Weights:
     w_hidden_output: Matrix
     b_output: Vector
 
-    def __init__(self, activation: str, parameters: dict[str, memoryview[float]]) -> None:
+    def __init__(self, activation: str, parameters: Mapping[str, memoryview[float]]) -> None:
         self.activation = activation
         for name, view in parameters.items():
             setattr(self, name, view.tolist())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf, isfinite, isnan, prod, sqrt
 from struct import pack
+from types import MappingProxyType
 
 from fastrnn._checks import check_length, diverged
 from fastrnn._fallback_cells import CELLS, LOSSES, Weights, activate_output, decide
@@ -45,6 +46,7 @@ class RNNCore:
         "_optimizer",
         "_output",
         "_output_size",
+        "_parameters",
         "_predictions",
         "_running",
         "_target_size",
@@ -53,10 +55,9 @@ class RNNCore:
         "_weight_decay",
         "_window",
         "_x",
-        "parameters",
     )
 
-    parameters: dict[str, memoryview[float]]
+    _parameters: MappingProxyType[str, memoryview[float]]
     _x: memoryview[float]  # where the numbers of step() and learn() lie
     _targets: memoryview[float]
     _predictions: memoryview[float]
@@ -73,14 +74,24 @@ class RNNCore:
         return network
 
     @property
-    def _memory(self) -> Vector:
-        """All that learning changes, as a list: parameters row by row, first and second moments, powers of betas."""
-        return read(self._values)
+    def parameters(self) -> MappingProxyType[str, memoryview[float]]:
+        return self._parameters
+
+    @property
+    def _memory(self) -> memoryview[float]:
+        """All that learning changes, a copy: parameters row by row, first and second moments, powers of betas."""
+        return memoryview(bytearray(self._bytes)).cast("d")
 
     @_memory.setter
-    def _memory(self, values: Sequence[float]) -> None:
+    def _memory(self, values: memoryview[float]) -> None:
         check_length(values, 3 * self._count + 2)
-        self._bytes[:] = pack(f"{len(values)}d", *values)
+        self._bytes[:] = values.cast("B")
+
+    def _write(self, name: str, values: memoryview[float], /) -> None:
+        """Overwrite a parameter with as many doubles, row by row; no signal is heard in between."""
+        view = self.parameters[name]
+        check_length(values, view.nbytes // 8)
+        view.cast("B")[:] = values.cast("B")
 
     @property
     def _state(self) -> Vector:
@@ -122,19 +133,20 @@ class RNNCore:
         row = memoryview(bytearray(8 * (input_size + self._target_size + output_size))).cast("d")
         self._x, self._targets = row[:input_size], row[input_size : input_size + self._target_size]
         self._predictions = row[input_size + self._target_size :]
-        self.parameters = {}
+        views = {}
         start = 0
         for name, shape in shapes.items():
             part = self._values[start : start + prod(shape)]
-            self.parameters[name] = part.cast("B").cast("d", shape)
+            views[name] = part.cast("B").cast("d", shape)
             start += prod(shape)
+        self._parameters = MappingProxyType(views)
         self._lr, self._momentum, self._weight_decay, self._clip, self._window = 0.01, 0.0, 0.0, inf, 32
         self._fresh = [0.0] * (2 * hidden_size if cell == "lstm" else hidden_size)
         self._running = self._fresh, ()
 
     def _is_finite(self) -> bool:
         """Whether all parameters are."""
-        return all(map(isfinite, self._memory[: self._count]))
+        return all(map(isfinite, self._values[: self._count]))
 
     @property
     def _waiting(self) -> list[Vector]:
@@ -222,7 +234,7 @@ class RNNCore:
             finite = isfinite(norm)
             if norm > self._clip:
                 factor = self._clip / norm
-        values = self._memory
+        values = read(self._values)
         n = self._count
         if self._optimizer != "sgd":
             values[3 * n] *= BETA_1

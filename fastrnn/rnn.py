@@ -25,7 +25,7 @@ OPTIMIZERS = ("sgd", "adam", "adamw")
 
 # What a network is built of, and what the core keeps of it; `losses` is what happened to it.
 FIXED = ("hidden_size", "cell", "activation", "input_size", "output_size", "output", "loss", "optimizer")
-KEPT = ("_lr", "_momentum", "_weight_decay", "_clip", "_window", "_memory", "_state", "_waiting")
+KEPT = ("_lr", "_momentum", "_weight_decay", "_clip", "_window", "_state", "_waiting", "_memory")
 
 
 # ---- the attributes that can be set, and the parameters ----
@@ -71,8 +71,7 @@ class Parameter:
         numbers = _data.take(value, self.name) if view.ndim == 1 else _data.take_rows(value, self.name, columns)
         if len(numbers) != rows * columns:
             raise ValueError(f"{self.name} must have {rows} rows, not {len(numbers) // columns}")
-        for i in range(len(numbers)):
-            view[i if view.ndim == 1 else divmod(i, columns)] = numbers[i]
+        network._write(self.name, memoryview(bytes(numbers)).cast("d"))  # a copy: `value` may be this very memory
 
 
 def positive(value: Any, name: str, _network: RNN) -> float:
@@ -139,8 +138,9 @@ class RNN(core.RNNCore):
 
     Attributes
     ----------
-    parameters : dict of writable float64 memoryviews of the network's own memory; numpy.asarray() copies nothing. They
-        are laid out as PyTorch's, with its order of gates (GRU r, z, n; LSTM i, f, g, o), for G gates (1, 3 or 4):
+    parameters : read-only dict of writable float64 memoryviews of the network's own memory; numpy.asarray() copies
+        nothing. They are laid out as PyTorch's, with its order of gates (GRU r, z, n; LSTM i, f, g, o), for G gates (1,
+        3 or 4):
         w_input_hidden (G * hidden_size, input_size), w_hidden_hidden (G * hidden_size, hidden_size),
         b_hidden (G * hidden_size), with a GRU b_hidden_hidden (hidden_size), the bias inside the reset,
         w_hidden_output (output_size, hidden_size), b_output (output_size).
@@ -154,8 +154,10 @@ class RNN(core.RNNCore):
     Data: a sequence is T rows of input_size numbers or, with an input_size of 1, T numbers. Wherever `inputs` are asked
     for they may also be a list of sequences of any lengths (or an array of three dimensions), and each starts from a
     fresh state. All kinds of data that SimpleRNN takes are welcome, pandas DataFrames too, and results come back in the
-    kind of the inputs: T rows, or T numbers where there is one a step. Bad values raise TypeError or ValueError before
-    anything changes.
+    kind of the inputs: T rows, or T numbers where there is one a step. With an input_size of 1 a list of lists of one
+    number each, [[1], [2]], is one sequence of rows. One contiguous float64 sequence is read where it lies, all else is
+    copied once. Bad values raise TypeError or ValueError before anything changes, and a result that is not a number
+    OverflowError.
 
     All is computed with fastrnn's own exp, tanh and sigmoid, in the same order of the same double operations on every
     core, in pure Python too. SimpleRNN uses the platform's exp, as the notebook does: so a network of one sigmoid unit
@@ -243,10 +245,9 @@ class RNN(core.RNNCore):
             seed = int(seed)  # type: ignore[arg-type]  # random.Random takes no NumPy integers
         source = random if seed is None else random.Random(seed)
         bound = 1.0 / sqrt(self.hidden_size)
-        memory = self._memory
-        drawn = sum(view.nbytes // 8 for view in self.parameters.values())
-        memory[:drawn] = [source.uniform(-bound, bound) for _ in range(drawn)]
-        self._memory = memory
+        for name, view in self.parameters.items():
+            drawn = [source.uniform(-bound, bound) for _ in range(view.nbytes // 8)]
+            self._write(name, memoryview(pack(f"{len(drawn)}d", *drawn)).cast("d"))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in FIXED:
@@ -363,6 +364,8 @@ class RNN(core.RNNCore):
         size = 1 if self.output == "softmax" else self.output_size
         predictions = _data.result_for(inputs, "d", steps * size)
         self._generate(x.numbers, h, predictions)
+        check_result(h)
+        check_result(predictions)
         put_state(h, state)
         if self.output != "linear":
             classes = _data.result_for(inputs, "q", len(predictions))
@@ -383,7 +386,7 @@ class RNN(core.RNNCore):
         self._take_row(x, "x", self._x)
         if not self._step():
             self._check_parameters()
-            raise OverflowError("the prediction is not a number: the parameters or inputs are too large")
+            check_result(self._predictions)
         predictions = self._predictions
         return predictions[0] if len(predictions) == 1 else predictions.tolist()
 
@@ -432,6 +435,7 @@ class RNN(core.RNNCore):
         self._check_parameters()
         result = _data.result_for(inputs, "d", sum(x.lengths) * (self.hidden_size if hidden else self.output_size))
         self._predict(x.numbers, x.lengths, h, None if hidden else result, result if hidden else None)
+        check_result(result)
         if h is not None:
             put_state(h, state)
         return result, x
@@ -451,7 +455,7 @@ class RNN(core.RNNCore):
 
     def _take_row(self, value: Any, name: str, row: memoryview[float]) -> None:
         """The numbers of one step, into a buffer."""
-        if len(row) == 1 and (type(value) is float or not hasattr(value, "__len__")):
+        if len(row) == 1 and (type(value) is float or not _data.depth(value)):
             row[0] = value if type(value) is float and value - value == 0.0 else number(value, name)
             return
         numbers = _data.take(value, name)
@@ -476,8 +480,11 @@ class RNN(core.RNNCore):
 
     def _check_lengths(self, x: _data.Sequences, y: _data.Sequences) -> None:
         if (x.given is None) != (y.given is None):
-            one, several = ("inputs", "targets") if x.given is None else ("targets", "inputs")
-            raise ValueError(f"{one} is one sequence, and {several} a list of sequences: both must be alike")
+            if x.given is None:
+                hint = ". A class is one number a step, not a row" if self.output == "softmax" else ""
+                raise ValueError(f"inputs is one sequence, and targets a list of sequences: both must be alike{hint}")
+            hint = "one for each, and a target for every step: repeat what belongs to a whole sequence"
+            raise ValueError(f"inputs is a list of sequences, and targets is not: it must have {hint}")
         if len(x.lengths) != len(y.lengths):
             raise ValueError(f"inputs has {len(x.lengths)} sequences, and targets {len(y.lengths)}")
         for i, (of_x, of_y) in enumerate(zip(x.lengths, y.lengths, strict=True)):
@@ -540,11 +547,19 @@ class RNN(core.RNNCore):
         memory = state["_memory"]
         vars(self).update((name, value) for name, value in state.items() if name not in KEPT)
         self._lay_out()
-        for name in KEPT:
-            setattr(self, name, unpack(f"<{len(memory) // 8}d", memory) if name == "_memory" else state[name])
+        numbers = unpack(f"<{len(memory) // 8}d", memory)
+        self._memory = memoryview(pack(f"{len(numbers)}d", *numbers)).cast("d")
+        for name in KEPT[:-1]:
+            setattr(self, name, state[name])
 
 
 DEFAULTS = {name: value for name, value in (RNN.__init__.__kwdefaults__ or {}).items() if name != "seed"}
+
+
+def check_result(numbers: memoryview[float]) -> None:
+    """A result can be infinite, but must be a number."""
+    if core.find_not_finite(numbers) >= 0 and any(value != value for value in numbers):
+        raise OverflowError("the result is not a number: the parameters or inputs are too large")
 
 
 def put_state(h: memoryview[float], state: Any) -> None:

@@ -110,7 +110,11 @@ TARGETS = {
     "a class too high": ("softmax", [0, 1, 3], "targets[2] must be the number of a class, from 0 to 2, not 3"),
     "a negative class": ("softmax", [0, -1, 3], "targets[1] must be the number of a class, from 0 to 2, not -1"),
     "half a class": ("softmax", [0.5, 1, 2], "targets[0] must be the number of a class, from 0 to 2, not 0.5"),
-    "one-hot classes": ("softmax", [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "targets"),
+    "one-hot classes": (
+        "softmax",
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        "targets a list of sequences: both must be alike. A class is one number a step, not a row",
+    ),
     "more than a probability": (
         "sigmoid",
         [[0, 1, 0], [0, 1.5, 0], [0, 0, 0]],
@@ -176,7 +180,11 @@ def test_lengths_of_several(network):
     for inputs, targets, message in [
         (good, [[1, 0, 1], [1]], "inputs[1] and targets[1] must be of one length, not 2 and 1"),
         (good, [[1, 0, 1]], "inputs has 2 sequences, and targets 1"),
-        (good, [1, 0, 1], "targets is one sequence, and inputs a list of sequences: both must be alike"),
+        (
+            good,
+            [1, 0, 1],
+            "inputs is a list of sequences, and targets is not: it must have one for each",
+        ),
         (good[0], [[1, 0], [1]], "inputs is one sequence, and targets a list of sequences: both must be alike"),
         (good, [[1, 0, 1], [2, 0]], "targets[1][0] must be from 0 to 1, not 2"),
         ([], [], "inputs and targets are empty"),
@@ -342,7 +350,7 @@ def test_a_run_that_diverges(fastrnn, cell, options):
     inputs, targets = [0.5] * 10, [0.25] * 6 + [1e200] * 4
     with pytest.raises(OverflowError) as caught:
         network.train(inputs, targets)
-    place, _, remedy = str(caught.value).partition(": the update is not finite. ")
+    place, _, remedy = str(caught.value).partition(": the loss or the update is not finite. ")
     assert place == "training diverged at epoch 0, step 6"
     assert "Lower lr (it is 0.01), or scale the inputs and targets down" in remedy
     assert ("or lower clip (it is 1.0)" if "clip" in options else "or set clip") in remedy
@@ -363,7 +371,7 @@ def test_learn_that_diverges(fastrnn):
     network = fastrnn.RNN(3, window=2, seed=1)
     network.learn(1.0, 0.5)
     before = state_of(network)
-    with pytest.raises(OverflowError, match=r"^training diverged: the update is not finite"):
+    with pytest.raises(OverflowError, match=r"^training diverged: the loss or the update is not finite"):
         network.learn(1.0, 1e300)
     assert state_of(network) == before
     network.learn(1.0, 0.25)
@@ -375,6 +383,39 @@ def test_step_that_overflows(fastrnn):
     network.w_input_hidden = [[1e300], [1e300]]
     network.w_hidden_output = [[1e300, -1e300]]
     before = state_of(network)
-    with pytest.raises(OverflowError, match=r"^the prediction is not a number: the parameters or inputs are"):
+    with pytest.raises(OverflowError, match=r"^the result is not a number: the parameters or inputs are"):
         network.step(1e300)
     assert state_of(network) == before
+
+
+def test_predictions_that_overflow(fastrnn):
+    network = fastrnn.RNN(2, activation="relu", output="softmax", output_size=2, seed=1)
+    network.w_input_hidden, network.w_hidden_hidden = [[1e300], [1e300]], [[0.0] * 2] * 2
+    network.w_hidden_output = [[1e300, -1e300], [-1e300, 1e300]]
+    for call in (network.predict, network.predict_proba, lambda x: network.generate(x, 3)):
+        state = network.state
+        with pytest.raises(OverflowError, match=r"^the result is not a number: the parameters or inputs are"):
+            call([1e300])
+        assert network.state == state
+    infinite = fastrnn.RNN(1, activation="relu", seed=1)
+    infinite.w_input_hidden, infinite.w_hidden_output = [[1e300]], [[1.0]]
+    assert infinite.predict([1e300]) == [inf]
+
+
+def test_parameters_cannot_be_replaced(network):
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        network.parameters["b_output"] = [0.0]
+    with pytest.raises(AttributeError):
+        network.parameters = {}
+
+
+@pytest.mark.parametrize("window", [10**6, 2**61, 2**62])
+def test_windows_larger_than_memory(fastrnn, window):
+    """The room that learn() needs grows with the steps that wait."""
+    network, expected = fastrnn.RNN(2, window=window, seed=1), fastrnn.RNN(2, window=200, epochs=1, seed=1)
+    for i in range(199):
+        network.learn(0.1 * i, 0.5)
+    network.window = 200
+    network.learn(19.9, 0.5)
+    expected.train([0.1 * i for i in range(199)] + [19.9], [0.5] * 200)
+    assert network._memory == expected._memory

@@ -194,6 +194,11 @@ def test_array_of_three_dimensions(wide):
     assert wide.hidden_states(array).shape == (4, 5, 3)
 
 
+def test_several_sequences_that_begin_with_nothing(wide):
+    assert wide.predict([[], ROWS]) == [[], wide.predict(ROWS)]
+    assert wide.predict(memoryview(np.array([ROWS, ROWS]))).tolist() == [wide.predict(ROWS)] * 2
+
+
 def test_sequences_of_one_step_are_rows(network):
     """Numbers nested twice, one in each: a column of one sequence, by the rule for T x input_size."""
     assert network.predict([[0.5], [1.0]]) == network.predict([0.5, 1.0])
@@ -226,6 +231,14 @@ def test_training_on_several_sequences(fastrnn):
     assert one_by_one == networks[0]
 
 
+def test_numbers_in_arrays_without_dimensions(network):
+    expected = network.step(0.5)
+    network.reset()
+    assert network.step(np.array(0.5)) == expected
+    network.reset()
+    assert network.learn(np.array(0.5), np.float32(1)) == expected
+
+
 # ---- torch ----
 
 
@@ -241,5 +254,7 @@ def test_torch(fastrnn):
     assert [tuple(result.shape) for result in several] == [(5, 2), (2, 2)]
     assert network.predict(torch.tensor([ROWS, ROWS])).shape == (2, 5, 2)
     assert network.predict(torch.zeros((0, 2))).shape == (0, 2)
+    one = fastrnn.RNN(2, seed=1)
+    assert [one.step(x) for x in torch.tensor(FLAT, dtype=torch.float64)] == one.predict(FLAT)
     network.w_hidden_output = torch.zeros(2, 3)
     assert network.w_hidden_output.tolist() == [[0.0] * 3] * 2

@@ -65,6 +65,11 @@ def everything(core, case):
         predictions, states = buffer([0.0] * (steps * outputs)), buffer([0.0] * (steps * size))
         network._predict(buffer(x), [steps], state, predictions, states)
         seen.append((label, bytes(state), bytes(predictions), bytes(states)))
+        whole, half = bytes(predictions), steps // 2
+        state = buffer(network._state)
+        network._predict(buffer(x[: half * inputs]), [half], state, predictions[: half * outputs], None)
+        network._predict(buffer(x[half * inputs :]), [steps - half], state, predictions[half * outputs :], None)
+        assert bytes(predictions) == whole  # in chunks
         network._predict(buffer(x), lengths, None, predictions, None)
         seen.append((label, "each from a fresh state", bytes(predictions)))
         try:
@@ -100,7 +105,9 @@ def everything(core, case):
     note("learned")
     predict("learned")
     network._state = [0.5] * len(network._state)
-    network._memory = network._memory
+    memory = network._memory
+    network._memory = memory
+    assert bytes(network._memory) == bytes(memory)
     predict("set")
     network.reset()
     note("reset")

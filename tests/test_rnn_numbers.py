@@ -47,7 +47,7 @@ def test_special_values():
     assert all(isnan(function(nan)) for function in FUNCTIONS.values())
 
 
-def test_monotone_where_the_forms_meet():
+def test_no_gap_where_the_forms_meet():
     for around in (0.55, 22.0, 0.34657359027997264):
         x, values = around - 64 * ulp(around), []
         for _ in range(128):

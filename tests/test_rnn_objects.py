@@ -17,8 +17,8 @@ SHAPES = {
 OUTPUT = {"w_hidden_output": (4, 3), "b_output": (4,)}
 
 
-def trained(package):
-    network = package.RNN(3, cell="gru", optimizer="adam", window=2, epochs=2, clip=1.0, seed=8)
+def trained(package, cell="gru"):
+    network = package.RNN(3, cell=cell, optimizer="adam", window=2, epochs=2, clip=1.0, seed=8)
     network.train([0.5, 1.0, -1.0], [1.0, -1.0, 0.5])
     network.learn(0.5, 0.25)  # a step that waits for its update
     return network
@@ -64,6 +64,14 @@ def test_parameters(fastrnn, cell):
     for name, view in network.parameters.items():
         setattr(network, name, np.zeros(view.shape, "f4"))
         assert not np.asarray(view).any()
+
+
+def test_a_parameter_from_its_own_memory(fastrnn):
+    network = fastrnn.RNN(4, seed=1)
+    view = np.asarray(network.w_hidden_hidden)
+    expected = view.T.copy()
+    network.w_hidden_hidden = view.T
+    assert (view == expected).all()
 
 
 def test_the_random_module_without_a_seed(fastrnn):
@@ -158,23 +166,26 @@ def test_subclass(fastrnn):
     assert repr(other) == "Named(2)"
 
 
+@pytest.mark.parametrize("cell", SHAPES)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickles_do_not_depend_on_the_core(packages, protocol, monkeypatch):
+def test_pickles_do_not_depend_on_the_core(packages, protocol, cell, monkeypatch):
     """Written on each core, read on each core; and the bytes are the same."""
     pickles = []
     for package in packages:
         monkeypatch.setitem(sys.modules, "fastrnn", package)
         monkeypatch.setitem(sys.modules, "fastrnn.rnn", package.rnn)
-        pickles.append(pickle.dumps(trained(package), protocol))
+        pickles.append(pickle.dumps(trained(package, cell), protocol))
     assert all(written == pickles[0] for written in pickles)
     for package in packages:
         monkeypatch.setitem(sys.modules, "fastrnn", package)
         monkeypatch.setitem(sys.modules, "fastrnn.rnn", package.rnn)
         network = pickle.loads(pickles[0])
         assert type(network) is package.RNN
-        assert network == trained(package)
-        assert network.losses == trained(package).losses
-        assert network.learn(0.5, 1.0) == trained(package).learn(0.5, 1.0)
+        expected = trained(package, cell)
+        assert network == expected
+        assert network.losses == expected.losses
+        assert network.learn(0.5, 1.0) == expected.learn(0.5, 1.0)
+        assert network == expected
 
 
 def test_verbose(network, capsys):
