@@ -38,10 +38,8 @@ def test_ctrl_c(name, measure):
     delays = (0.3 + 0.017 * i for i in count())  # the core looks for signals at regular times
 
     def start():
-        command, environment = (
-            [sys.executable, "-P", "-c", CHILD.format(network=network, length=length)],
-            os.environ | {"FASTRNN_BACKEND": COMPILED},
-        )
+        command = [sys.executable, "-P", "-c", CHILD.format(network=network, length=length)]
+        environment = os.environ | {"FASTRNN_BACKEND": COMPILED}
         child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert child.stdout.readline() == "training\n"
         time.sleep(next(delays))

@@ -202,11 +202,11 @@ class PyTorch:
         torch = self.torch
         x, y = (torch.from_numpy(values).reshape(-1, 1) for values in data(self.steps))
         layer, readout = self.modules(cell, units)
-        start = [parameter.detach().clone() for parameter in (*layer.parameters(), *readout.parameters())]
+        fresh = [parameter.detach().clone() for parameter in (*layer.parameters(), *readout.parameters())]
 
         def run():
             with torch.no_grad():
-                for parameter, value in zip((*layer.parameters(), *readout.parameters()), start, strict=True):
+                for parameter, value in zip((*layer.parameters(), *readout.parameters()), fresh, strict=True):
                     parameter.copy_(value)
             # PyTorch's second bias: what it learns belongs to the first, but for the part inside a GRU's reset.
             fixed = [layer.bias_hh_l0] if cell != "gru" else []
