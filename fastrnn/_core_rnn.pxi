@@ -881,7 +881,7 @@ cdef class RNNCore:
         with cython.critical_section(self):
             # The tape grows with the steps that wait: an update may be long in coming (or, with a window of 0, never).
             if self.tape is None or self.tape.steps <= self.waiting or self.tape.weights == self.tape.values:
-                self._need(max(ROWS, 2 * self.waiting) if not 0 < n.window <= ROWS else n.window, True)
+                self._need(max(n.window if 0 < n.window < ROWS else ROWS, 2 * self.waiting), True)
             tape = self.tape
             row = tape.rows + self.waiting * n.row
             write_state(n, state.start, row)

@@ -152,16 +152,23 @@ def test_step_gives_up_waiting_steps(make):
     assert network == other
 
 
-def test_a_window_that_changes(make):
-    """Lowered below the steps that wait: the update falls due with the next."""
-    network = make(window=8)
-    targets = targets_of(network)
-    for i in range(3):
-        network.learn(X[i], targets[i])
-    before = network._memory
-    network.window = 2
-    network.learn(X[3], targets[3])
-    assert network._memory != before
+@pytest.mark.parametrize(
+    ("before", "waiting", "after"), [(8, 3, 2), (8, 3, 9), (1000, 64, 10), (70, 69, 1), (2, 1, 300)]
+)
+def test_a_window_that_changes(fastrnn, before, waiting, after):
+    """Lowered below the steps that wait, the update falls due with the next; it is that of all of them."""
+    steps = max(after, waiting + 1)
+    x = np.sin(np.arange(steps + 1.0))
+    network = fastrnn.RNN(3, cell="gru", window=before, seed=3)
+    for i in range(waiting):
+        network.learn(x[i], x[i + 1])
+    network.window = after
+    for i in range(waiting, steps):
+        network.learn(x[i], x[i + 1])
+    expected = fastrnn.RNN(3, cell="gru", window=None, epochs=1, seed=3)
+    expected.train(x[:-1], x[1:])
+    assert network._memory == expected._memory
+    assert network.state == expected.state
     assert network._waiting == []
 
 
