@@ -28,7 +28,16 @@ FIXED = ("hidden_size", "cell", "activation", "input_size", "output_size", "outp
 KEPT = ("_lr", "_momentum", "_weight_decay", "_clip", "_window", "_state", "_waiting", "_memory")
 
 
-# ---- the attributes that can be set, and the parameters ----
+# ---- the attributes: fixed ones, those that can be set, and the parameters ----
+
+
+def fixed(name: str) -> property:
+    """What the network is built of: given to the constructor, and not to be changed."""
+
+    def refuse(*_: object) -> None:
+        raise AttributeError(f"{name} cannot be changed: make a new RNN")
+
+    return property(lambda network: vars(network)[name], refuse, refuse)
 
 
 class Setting:
@@ -168,14 +177,14 @@ class RNN(core.RNNCore):
 
     losses: list[float]
 
-    hidden_size: int
-    cell: str
-    activation: str
-    input_size: int
-    output_size: int
-    output: str
-    loss: str
-    optimizer: str
+    hidden_size = fixed("hidden_size")
+    cell = fixed("cell")
+    activation = fixed("activation")
+    input_size = fixed("input_size")
+    output_size = fixed("output_size")
+    output = fixed("output")
+    loss = fixed("loss")
+    optimizer = fixed("optimizer")
 
     window = Setting(lambda value, name, _: _data.count(value, name, least=1), none=0)
     lr = Setting(not_negative)
@@ -248,11 +257,6 @@ class RNN(core.RNNCore):
         for name, view in self.parameters.items():
             drawn = [source.uniform(-bound, bound) for _ in range(view.nbytes // 8)]
             self._write(name, memoryview(pack(f"{len(drawn)}d", *drawn)).cast("d"))
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in FIXED:
-            raise AttributeError(f"{name} cannot be changed: make a new RNN")
-        super().__setattr__(name, value)
 
     def _lay_out(self) -> None:
         """Have the core make room for a network of this kind."""

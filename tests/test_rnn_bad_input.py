@@ -154,6 +154,8 @@ def test_settings(fastrnn, network, name, value, error, message):
 def test_what_is_fixed(network, name):
     with pytest.raises(AttributeError, match=f"^{name} cannot be changed: make a new RNN$"):
         setattr(network, name, getattr(network, name))
+    with pytest.raises(AttributeError, match=f"^{name} cannot be changed: make a new RNN$"):
+        delattr(network, name)
 
 
 @pytest.mark.parametrize(("rows", "error", "message"), ROWS.values(), ids=ROWS)
