@@ -4,20 +4,7 @@ import random
 
 import pytest
 
-KINDS = [("elman", "tanh"), ("elman", "sigmoid"), ("elman", "relu"), ("gru", "tanh"), ("lstm", "tanh")]
-OUTPUTS = [
-    ("linear", "half_squared_error"),
-    ("sigmoid", "half_squared_error"),
-    ("sigmoid", "binary_cross_entropy"),
-    ("softmax", "cross_entropy"),
-]
-
-
-def buffer(values):
-    view = memoryview(bytearray(8 * len(values))).cast("d")
-    for i, value in enumerate(values):
-        view[i] = value
-    return view
+from tests.test_rnn_identity import KINDS, OUTPUTS, buffer
 
 
 @pytest.mark.parametrize(("cell", "activation"), KINDS)
