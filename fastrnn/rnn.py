@@ -8,7 +8,7 @@ from struct import pack, unpack
 from fastrnn import _data
 from fastrnn._backend import core
 from fastrnn._checks import number, type_name
-from fastrnn.simple import print_loss
+from fastrnn.simple import print_loss, source_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -219,8 +219,6 @@ class RNN(core.RNNCore):
         epochs: int = 100,
         seed: int | float | str | bytes | None = None,
     ) -> None:
-        import random  # here: it costs more than the rest of fastrnn
-
         one_of(CELLS, cell, "cell")
         one_of(CELLS[cell], activation, "activation", f" with cell={cell!r}")
         one_of(LOSSES, output, "output")
@@ -250,9 +248,7 @@ class RNN(core.RNNCore):
         self.window = window
         self.epochs = epochs
         self.losses = []
-        if hasattr(seed, "__index__"):
-            seed = int(seed)  # type: ignore[arg-type]  # random.Random takes no NumPy integers
-        source = random if seed is None else random.Random(seed)
+        source = source_of(seed)
         bound = 1.0 / sqrt(self.hidden_size)
         for name, view in self.parameters.items():
             drawn = [source.uniform(-bound, bound) for _ in range(view.nbytes // 8)]

@@ -49,14 +49,10 @@ class SimpleRNN(core.SimpleRNNCore):
     losses: list[float]
 
     def __init__(self, lr: float = 0.1, epochs: int = 100, *, seed: int | float | str | bytes | None = None) -> None:
-        import random  # here: it costs more than the rest of fastrnn
-
         self.lr = lr
         self.epochs = epochs
         self.losses = []
-        if hasattr(seed, "__index__"):
-            seed = int(seed)  # type: ignore[arg-type]  # random.Random takes no NumPy integers
-        source = random if seed is None else random.Random(seed)
+        source = source_of(seed)
         for name in WEIGHTS:
             setattr(self, name, source.uniform(-1, 1))
 
@@ -140,6 +136,15 @@ class SimpleRNN(core.SimpleRNNCore):
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+
+
+def source_of(seed: Any) -> Any:
+    """What weights are drawn from: random.Random(seed), or for None the module `random` itself."""
+    import random  # here: it costs more than the rest of fastrnn
+
+    if hasattr(seed, "__index__"):
+        seed = int(seed)  # random.Random takes no NumPy integers
+    return random if seed is None else random.Random(seed)
 
 
 def print_loss(epoch: int, loss: float) -> None:
