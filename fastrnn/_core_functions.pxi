@@ -1,19 +1,24 @@
 # Part of _core.pyx: exp, tanh and sigmoid, and the sums of an RNN. The twin: _fallback_functions.py.
 
 # ---- exp, tanh and sigmoid: plain double arithmetic, so that every core and vector width gives the same bits ----
+# Each takes off a multiple of ln 2, where its value follows from a power of two, and adds the rest by an addition
+# theorem. All of the rest, b, comes from one formula, Lambert's continued fraction (1768), cut off after z / 11:
+#   tanh(b) = b / (1 + z / (3 + z / (5 + ...))) = b * top(z) / bottom(z), with z = b^2,
+# which is off by less than 6e-19 of its value for |b| <= ln(2) / 4. And exp(2b) = (1 + tanh b) / (1 - tanh b).
 
 cdef extern from *:
     """
     #define LOG2_E 1.4426950408889634           /* log2(e) */
-    #define LN2_HIGH 6.93147180369123816490e-01 /* ln 2 to 33 bits: k * LN2_HIGH is exact (Cody, Waite 1980) */
-    #define LN2_LOW 1.90821492927058770002e-10  /* the rest of ln 2 */
+    #define HALF_LN2_HIGH 3.46573590184561908245e-01    /* ln(2) / 2 to 33 bits: k times it is exact (Cody, Waite 1980) */
+    #define HALF_LN2_LOW 9.54107464635293850010e-11     /* the rest of ln(2) / 2 */
     #define ROUND 6755399441055744.0            /* 1.5 * 2^52: added, it rounds to an integer */
     #define EXP_LOW -746.0                      /* exp is 0.0 below, */
     #define EXP_HIGH 710.0                      /* and infinity above */
+    #define SIGMOID_ONE 40.0                    /* sigmoid is 1.0 above */
     #define TANH_ONE 22.0                       /* tanh is 1.0 above */
-    #define TANH_LARGE 0.55                     /* where 1 - 2 / (exp(2x) + 1) becomes the more exact form */
+    #define LEAST_POWER -1000.0                 /* of two, that sigmoid computes with: far from what a double can hold */
     """
-    const double LOG2_E, LN2_HIGH, LN2_LOW, ROUND, EXP_LOW, EXP_HIGH, TANH_ONE, TANH_LARGE
+    const double LOG2_E, HALF_LN2_HIGH, HALF_LN2_LOW, ROUND, EXP_LOW, EXP_HIGH, SIGMOID_ONE, TANH_ONE, LEAST_POWER
 
 
 cdef union Bits:
@@ -29,54 +34,64 @@ cdef inline double power_of_two(double k) noexcept nogil:
     return value.number
 
 
-cdef inline double exp_tail(double r) noexcept nogil:
-    """exp(r) - 1 - r for |r| <= ln(2) / 2: Taylor's polynomial to r^13 (the rest: below 5e-18), Estrin's scheme."""
-    cdef double r2 = r * r
-    cdef double r4 = r2 * r2
-    cdef double r8 = r4 * r4
-    cdef double a = (1.0 / 2.0 + r * (1.0 / 6.0)) + r2 * (1.0 / 24.0 + r * (1.0 / 120.0))
-    cdef double b = (1.0 / 720.0 + r * (1.0 / 5040.0)) + r2 * (1.0 / 40320.0 + r * (1.0 / 362880.0))
-    cdef double c = (1.0 / 3628800.0 + r * (1.0 / 39916800.0)) + r2 * (1.0 / 479001600.0 + r * (1.0 / 6227020800.0))
-    return r2 * ((a + r4 * b) + r8 * c)
+cdef inline double top(double z) noexcept nogil:
+    return (10395.0 + 1260.0 * z) + 21.0 * (z * z)
+
+
+cdef inline double bottom(double z) noexcept nogil:
+    return 10395.0 + (4725.0 * z + (z * z) * (210.0 + z))
+
+
+cdef inline double top_less_bottom(double z) noexcept nogil:
+    """Written out: the difference of the two would have lost its digits."""
+    return -(3465.0 * z + (z * z) * (189.0 + z))
 
 
 cdef inline double fast_exp(double x) noexcept nogil:
-    """exp(x) = 2^k * exp(r), with k the integer nearest to x / ln 2 and r = x - k * ln 2."""
-    cdef double k, high, low, value, half
+    """exp(x) = 2^k * exp(2b), with k the integer nearest to x / ln 2."""
+    cdef double k, b, z, by_bottom, less, half
     x = EXP_LOW if x < EXP_LOW else x
     x = EXP_HIGH if x > EXP_HIGH else x
     k = (x * LOG2_E + ROUND) - ROUND
-    high = x - k * LN2_HIGH
-    low = k * LN2_LOW
-    value = 1.0 + (high - (low - exp_tail(high - low)))
-    half = (0.5 * k + ROUND) - ROUND    # in two steps, for 2^k alone can be too large or too small for a double
-    return value * power_of_two(half) * power_of_two(k - half)
+    b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+    z = b * b
+    by_bottom = b * top(z)                      # tanh(b), times bottom(z)
+    less = (top_less_bottom(z) + by_bottom) / (bottom(z) - by_bottom)
+    half = (0.5 * k + ROUND) - ROUND            # in two steps, for 2^k can be too large or too small for a double
+    return (1.0 + (2.0 * b + 2.0 * b * less)) * power_of_two(half) * power_of_two(k - half)
 
 
 cdef inline double fast_sigmoid(double x) noexcept nogil:
-    """1 / (1 + exp(-x)), as exp(x) / (1 + exp(x)) below 0, and with the rounding of the denominator put right."""
-    cdef double e = fast_exp(-fabs(x))
-    cdef double denominator = 1.0 + e
-    cdef double rest = e - (denominator - 1.0)
-    cdef double value = (e if x < 0.0 else 1.0) / denominator
-    return value - value * rest * (1.0 - value if x < 0.0 else value)
+    """1 / (1 + exp(-x)) = s + 2 s (1 - s) tanh(b) / (1 + (2s - 1) tanh(b)), with s = 2^k / (1 + 2^k), the sigmoid of
+    k ln 2."""
+    cdef double k, least, power, rest, s, b, z, by_bottom
+    x = EXP_LOW if x < EXP_LOW else x
+    x = SIGMOID_ONE if x > SIGMOID_ONE else x
+    k = (x * LOG2_E + ROUND) - ROUND
+    least = LEAST_POWER if k < LEAST_POWER else k
+    power = power_of_two(least)
+    rest = 1.0 / (1.0 + power)                  # 1 - s
+    s = power * rest
+    b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+    z = b * b
+    by_bottom = b * top(z)
+    return (s + 2.0 * s * rest * by_bottom / (bottom(z) + (s - rest) * by_bottom)) * power_of_two(k - least)
 
 
 cdef inline double fast_tanh(double x) noexcept nogil:
-    """tanh(x) = m / (m + 2) with m = exp(2x) - 1, exact to the last digits near 0 too; the same put otherwise above."""
-    cdef double t = fabs(x)
-    cdef double y, k, high, low, scale, m, denominator, rest, value
+    """tanh(x) = (a + tanh b) / (1 + a tanh b), with a = (2^k - 1) / (2^k + 1), the tanh of k ln(2) / 2.
+
+    Put as a + b + b * (something small), so that near 0 too the last digits are right.
+    """
+    cdef double t = fabs(x), k, power, a, b, z, less
     t = TANH_ONE if t > TANH_ONE else t
-    y = 2.0 * t
-    k = (y * LOG2_E + ROUND) - ROUND
-    high = y - k * LN2_HIGH
-    low = k * LN2_LOW
-    scale = power_of_two(k)
-    m = scale * (high - (low - exp_tail(high - low))) + (scale - 1.0)
-    denominator = m + 2.0
-    rest = m - (denominator - 2.0)
-    value = (m if t < TANH_LARGE else 2.0) / denominator
-    return copysign(value - value * rest * (0.5 - 0.5 * value) if t < TANH_LARGE else 1.0 - value, x)
+    k = (t * (2.0 * LOG2_E) + ROUND) - ROUND
+    power = power_of_two(k)
+    a = (power - 1.0) / (power + 1.0)
+    b = (t - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+    z = b * b
+    less = (top_less_bottom(z) - top(z) * (a * (a + b))) / (bottom(z) + (a * b) * top(z))
+    return copysign(a + (b + b * less), x)
 
 
 cdef void sigmoid_all(double* values, Py_ssize_t length) noexcept nogil:

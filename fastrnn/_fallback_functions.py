@@ -8,66 +8,88 @@ Vector = list[float]
 Matrix = list[Vector]  # its rows
 
 # ---- exp, tanh and sigmoid: plain double arithmetic, so that every core and vector width gives the same bits ----
+# Each takes off a multiple of ln 2, where its value follows from a power of two, and adds the rest by an addition
+# theorem. All of the rest, b, comes from one formula, Lambert's continued fraction (1768), cut off after z / 11:
+#   tanh(b) = b / (1 + z / (3 + z / (5 + ...))) = b * top(z) / bottom(z), with z = b^2,
+# which is off by less than 6e-19 of its value for |b| <= ln(2) / 4. And exp(2b) = (1 + tanh b) / (1 - tanh b).
 
 LOG2_E = 1.4426950408889634  # log2(e)
-# ln 2 in two parts, the first of 33 bits: its product with an integer below 2^20 is exact (Cody and Waite 1980).
-LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+# ln(2) / 2 in two parts, the first of 33 bits: its product with an integer below 2^20 is exact (Cody and Waite 1980).
+HALF_LN2_HIGH, HALF_LN2_LOW = 3.46573590184561908245e-01, 9.54107464635293850010e-11
 ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it rounds a double to an integer, subtracting it gives that back
 EXP_LOW, EXP_HIGH = -746.0, 710.0  # exp is 0.0 below, infinity above
+SIGMOID_ONE = 40.0  # sigmoid is 1.0 above
 TANH_ONE = 22.0  # tanh is 1.0 above
-TANH_LARGE = 0.55  # where 1 - 2 / (exp(2x) + 1) becomes the more exact form
+LEAST_POWER = -1000.0  # of two, that sigmoid computes with: far from what a double can hold
 
 
-def exp_tail(r: float) -> float:
-    """exp(r) - 1 - r for |r| <= ln(2) / 2: Taylor's polynomial to r^13 (the rest: below 5e-18), Estrin's scheme."""
-    r2 = r * r
-    r4 = r2 * r2
-    r8 = r4 * r4
-    a = (1.0 / 2.0 + r * (1.0 / 6.0)) + r2 * (1.0 / 24.0 + r * (1.0 / 120.0))
-    b = (1.0 / 720.0 + r * (1.0 / 5040.0)) + r2 * (1.0 / 40320.0 + r * (1.0 / 362880.0))
-    c = (1.0 / 3628800.0 + r * (1.0 / 39916800.0)) + r2 * (1.0 / 479001600.0 + r * (1.0 / 6227020800.0))
-    return r2 * ((a + r4 * b) + r8 * c)
+def power_of_two(k: float) -> float:
+    """2^k for an integer k."""
+    return ldexp(1.0, int(k))
+
+
+def top(z: float) -> float:
+    return (10395.0 + 1260.0 * z) + 21.0 * (z * z)
+
+
+def bottom(z: float) -> float:
+    return 10395.0 + (4725.0 * z + (z * z) * (210.0 + z))
+
+
+def top_less_bottom(z: float) -> float:
+    """Written out: the difference of the two would have lost its digits."""
+    return -(3465.0 * z + (z * z) * (189.0 + z))
 
 
 def fast_exp(x: float) -> float:
-    """exp(x) = 2^k * exp(r), with k the integer nearest to x / ln 2 and r = x - k * ln 2."""
+    """exp(x) = 2^k * exp(2b), with k the integer nearest to x / ln 2."""
     if x != x:
         return x
     x = EXP_LOW if x < EXP_LOW else x
     x = EXP_HIGH if x > EXP_HIGH else x
     k = (x * LOG2_E + ROUND) - ROUND
-    high = x - k * LN2_HIGH
-    low = k * LN2_LOW
-    value = 1.0 + (high - (low - exp_tail(high - low)))
-    half = (0.5 * k + ROUND) - ROUND  # in two steps, for 2^k alone can be too large or too small for a double
-    return value * ldexp(1.0, int(half)) * ldexp(1.0, int(k - half))
+    b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+    z = b * b
+    by_bottom = b * top(z)  # tanh(b), times bottom(z)
+    less = (top_less_bottom(z) + by_bottom) / (bottom(z) - by_bottom)
+    half = (0.5 * k + ROUND) - ROUND  # in two steps, for 2^k can be too large or too small for a double
+    return (1.0 + (2.0 * b + 2.0 * b * less)) * power_of_two(half) * power_of_two(k - half)
 
 
 def fast_sigmoid(x: float) -> float:
-    """1 / (1 + exp(-x)), as exp(x) / (1 + exp(x)) below 0, and with the rounding of the denominator put right."""
-    e = fast_exp(-abs(x))
-    denominator = 1.0 + e
-    rest = e - (denominator - 1.0)
-    value = (e if x < 0.0 else 1.0) / denominator
-    return value - value * rest * (1.0 - value if x < 0.0 else value)
+    """1 / (1 + exp(-x)) = s + 2 s (1 - s) tanh(b) / (1 + (2s - 1) tanh(b)), with s = 2^k / (1 + 2^k), the sigmoid of
+    k ln 2."""
+    if x != x:
+        return x
+    x = EXP_LOW if x < EXP_LOW else x
+    x = SIGMOID_ONE if x > SIGMOID_ONE else x
+    k = (x * LOG2_E + ROUND) - ROUND
+    least = LEAST_POWER if k < LEAST_POWER else k
+    power = power_of_two(least)
+    rest = 1.0 / (1.0 + power)  # 1 - s
+    s = power * rest
+    b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+    z = b * b
+    by_bottom = b * top(z)
+    return (s + 2.0 * s * rest * by_bottom / (bottom(z) + (s - rest) * by_bottom)) * power_of_two(k - least)
 
 
 def fast_tanh(x: float) -> float:
-    """tanh(x) = m / (m + 2) with m = exp(2x) - 1, exact to the last digits near 0 too; the same put otherwise above."""
+    """tanh(x) = (a + tanh b) / (1 + a tanh b), with a = (2^k - 1) / (2^k + 1), the tanh of k ln(2) / 2.
+
+    Put as a + b + b * (something small), so that near 0 too the last digits are right.
+    """
     t = abs(x)
     if t != t:
         return x
     t = TANH_ONE if t > TANH_ONE else t
-    y = 2.0 * t
-    k = (y * LOG2_E + ROUND) - ROUND
-    high = y - k * LN2_HIGH
-    low = k * LN2_LOW
-    scale = ldexp(1.0, int(k))
-    m = scale * (high - (low - exp_tail(high - low))) + (scale - 1.0)
-    denominator = m + 2.0
-    rest = m - (denominator - 2.0)
-    value = (m if t < TANH_LARGE else 2.0) / denominator
-    return copysign(value - value * rest * (0.5 - 0.5 * value) if t < TANH_LARGE else 1.0 - value, x)
+    k = (t * (2.0 * LOG2_E) + ROUND) - ROUND
+    power = power_of_two(k)
+    a = (power - 1.0) / (power + 1.0)
+    b = (t - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+    z = b * b
+    less = (top_less_bottom(z) - top(z) * (a * (a + b))) / (bottom(z) + (a * b) * top(z))
+    return copysign(a + (b + b * less), x)
 
 
 # ---- sums: in the order of their terms ----
