@@ -313,7 +313,7 @@ cdef double cross_entropy(Py_ssize_t size, const double* sums, const double* tar
     return log(total) - (sums[label] - largest)
 
 
-cdef void activate_output(Output output, Py_ssize_t size, const double* sums, double* predictions) noexcept nogil:
+cdef inline void activate_output(Output output, Py_ssize_t size, const double* sums, double* predictions) noexcept nogil:
     """The predictions: the sums themselves, their sigmoids, or their softmax."""
     cdef double largest, total = 0.0
     cdef Py_ssize_t i

@@ -16,9 +16,8 @@ cdef extern from *:
     #define EXP_HIGH 710.0                      /* and infinity above */
     #define SIGMOID_ONE 40.0                    /* sigmoid is 1.0 above */
     #define TANH_ONE 22.0                       /* tanh is 1.0 above */
-    #define LEAST_POWER -1000.0                 /* of two, that sigmoid computes with: far from what a double can hold */
     """
-    const double LOG2_E, HALF_LN2_HIGH, HALF_LN2_LOW, ROUND, EXP_LOW, EXP_HIGH, SIGMOID_ONE, TANH_ONE, LEAST_POWER
+    const double LOG2_E, HALF_LN2_HIGH, HALF_LN2_LOW, ROUND, EXP_LOW, EXP_HIGH, SIGMOID_ONE, TANH_ONE
 
 
 cdef union Bits:
@@ -26,16 +25,16 @@ cdef union Bits:
     uint64_t bits
 
 
-cdef inline double power_of_two(double k) noexcept nogil:
-    """2^k for an integer k. Adding ROUND brings it to the last bits, from where it is shifted to the exponent's."""
+cdef inline double power_of_two(double rounded) noexcept nogil:
+    """2^k from k + ROUND, with k an integer: it stands in the last bits, from where it is shifted to the exponent's."""
     cdef Bits value
-    value.number = k + ROUND
+    value.number = rounded
     value.bits = (value.bits + 1023) << 52
     return value.number
 
 
 cdef inline double top(double z) noexcept nogil:
-    return (10395.0 + 1260.0 * z) + 21.0 * (z * z)
+    return 10395.0 + (1260.0 * z + 21.0 * (z * z))
 
 
 cdef inline double bottom(double z) noexcept nogil:
@@ -48,34 +47,34 @@ cdef inline double top_less_bottom(double z) noexcept nogil:
 
 
 cdef inline double fast_exp(double x) noexcept nogil:
-    """exp(x) = 2^k * exp(2b), with k the integer nearest to x / ln 2."""
-    cdef double k, b, z, by_bottom, less, half
+    """exp(x) = 2^k (1 + tanh b) / (1 - tanh b), with k the integer nearest to x / ln 2."""
+    cdef double rounded, k, half, b, z, by_bottom, less
     x = EXP_LOW if x < EXP_LOW else x
     x = EXP_HIGH if x > EXP_HIGH else x
-    k = (x * LOG2_E + ROUND) - ROUND
+    rounded = x * LOG2_E + ROUND
+    k = rounded - ROUND
+    half = 0.5 * k + ROUND                      # 2^k in two steps: it can be too large or too small for a double
     b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     z = b * b
     by_bottom = b * top(z)                      # tanh(b), times bottom(z)
     less = (top_less_bottom(z) + by_bottom) / (bottom(z) - by_bottom)
-    half = (0.5 * k + ROUND) - ROUND            # in two steps, for 2^k can be too large or too small for a double
-    return (1.0 + (2.0 * b + 2.0 * b * less)) * power_of_two(half) * power_of_two(k - half)
+    return (1.0 + (2.0 * b + 2.0 * b * less)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
 
 
 cdef inline double fast_sigmoid(double x) noexcept nogil:
-    """1 / (1 + exp(-x)) = s + 2 s (1 - s) tanh(b) / (1 + (2s - 1) tanh(b)), with s = 2^k / (1 + 2^k), the sigmoid of
-    k ln 2."""
-    cdef double k, least, power, rest, s, b, z, by_bottom
+    """1 / (1 + exp(-x)) = s + 2 s tanh(b) / (1 + 2^k + (2^k - 1) tanh(b)), with s = 2^k / (1 + 2^k)."""
+    cdef double rounded, k, half, power, s, b, z, by_bottom
     x = EXP_LOW if x < EXP_LOW else x
     x = SIGMOID_ONE if x > SIGMOID_ONE else x
-    k = (x * LOG2_E + ROUND) - ROUND
-    least = LEAST_POWER if k < LEAST_POWER else k
-    power = power_of_two(least)
-    rest = 1.0 / (1.0 + power)                  # 1 - s
-    s = power * rest
+    rounded = x * LOG2_E + ROUND
+    k = rounded - ROUND
+    half = 0.5 * k + ROUND
+    power = power_of_two(half) * power_of_two(rounded - half + ROUND)
+    s = power / (1.0 + power)                   # the sigmoid of k ln 2
     b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     z = b * b
     by_bottom = b * top(z)
-    return (s + 2.0 * s * rest * by_bottom / (bottom(z) + (s - rest) * by_bottom)) * power_of_two(k - least)
+    return s + s * (2.0 * by_bottom / (bottom(z) + (power * bottom(z) + (power - 1.0) * by_bottom)))
 
 
 cdef inline double fast_tanh(double x) noexcept nogil:
@@ -83,10 +82,11 @@ cdef inline double fast_tanh(double x) noexcept nogil:
 
     Put as a + b + b * (something small), so that near 0 too the last digits are right.
     """
-    cdef double t = fabs(x), k, power, a, b, z, less
+    cdef double t = fabs(x), rounded, k, power, a, b, z, less
     t = TANH_ONE if t > TANH_ONE else t
-    k = (t * (2.0 * LOG2_E) + ROUND) - ROUND
-    power = power_of_two(k)
+    rounded = t * (2.0 * LOG2_E) + ROUND
+    k = rounded - ROUND
+    power = power_of_two(rounded)
     a = (power - 1.0) / (power + 1.0)
     b = (t - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     z = b * b

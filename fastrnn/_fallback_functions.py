@@ -20,16 +20,15 @@ ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it rounds a double to an intege
 EXP_LOW, EXP_HIGH = -746.0, 710.0  # exp is 0.0 below, infinity above
 SIGMOID_ONE = 40.0  # sigmoid is 1.0 above
 TANH_ONE = 22.0  # tanh is 1.0 above
-LEAST_POWER = -1000.0  # of two, that sigmoid computes with: far from what a double can hold
 
 
-def power_of_two(k: float) -> float:
-    """2^k for an integer k."""
-    return ldexp(1.0, int(k))
+def power_of_two(rounded: float) -> float:
+    """2^k from k + ROUND, with k an integer."""
+    return ldexp(1.0, int(rounded - ROUND))
 
 
 def top(z: float) -> float:
-    return (10395.0 + 1260.0 * z) + 21.0 * (z * z)
+    return 10395.0 + (1260.0 * z + 21.0 * (z * z))
 
 
 def bottom(z: float) -> float:
@@ -42,36 +41,36 @@ def top_less_bottom(z: float) -> float:
 
 
 def fast_exp(x: float) -> float:
-    """exp(x) = 2^k * exp(2b), with k the integer nearest to x / ln 2."""
+    """exp(x) = 2^k (1 + tanh b) / (1 - tanh b), with k the integer nearest to x / ln 2."""
     if x != x:
         return x
     x = EXP_LOW if x < EXP_LOW else x
     x = EXP_HIGH if x > EXP_HIGH else x
-    k = (x * LOG2_E + ROUND) - ROUND
+    rounded = x * LOG2_E + ROUND
+    k = rounded - ROUND
+    half = 0.5 * k + ROUND  # 2^k in two steps: it can be too large or too small for a double
     b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     z = b * b
     by_bottom = b * top(z)  # tanh(b), times bottom(z)
     less = (top_less_bottom(z) + by_bottom) / (bottom(z) - by_bottom)
-    half = (0.5 * k + ROUND) - ROUND  # in two steps, for 2^k can be too large or too small for a double
-    return (1.0 + (2.0 * b + 2.0 * b * less)) * power_of_two(half) * power_of_two(k - half)
+    return (1.0 + (2.0 * b + 2.0 * b * less)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
 
 
 def fast_sigmoid(x: float) -> float:
-    """1 / (1 + exp(-x)) = s + 2 s (1 - s) tanh(b) / (1 + (2s - 1) tanh(b)), with s = 2^k / (1 + 2^k), the sigmoid of
-    k ln 2."""
+    """1 / (1 + exp(-x)) = s + 2 s tanh(b) / (1 + 2^k + (2^k - 1) tanh(b)), with s = 2^k / (1 + 2^k)."""
     if x != x:
         return x
     x = EXP_LOW if x < EXP_LOW else x
     x = SIGMOID_ONE if x > SIGMOID_ONE else x
-    k = (x * LOG2_E + ROUND) - ROUND
-    least = LEAST_POWER if k < LEAST_POWER else k
-    power = power_of_two(least)
-    rest = 1.0 / (1.0 + power)  # 1 - s
-    s = power * rest
+    rounded = x * LOG2_E + ROUND
+    k = rounded - ROUND
+    half = 0.5 * k + ROUND
+    power = power_of_two(half) * power_of_two(rounded - half + ROUND)
+    s = power / (1.0 + power)  # the sigmoid of k ln 2
     b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     z = b * b
     by_bottom = b * top(z)
-    return (s + 2.0 * s * rest * by_bottom / (bottom(z) + (s - rest) * by_bottom)) * power_of_two(k - least)
+    return s + s * (2.0 * by_bottom / (bottom(z) + (power * bottom(z) + (power - 1.0) * by_bottom)))
 
 
 def fast_tanh(x: float) -> float:
@@ -83,8 +82,9 @@ def fast_tanh(x: float) -> float:
     if t != t:
         return x
     t = TANH_ONE if t > TANH_ONE else t
-    k = (t * (2.0 * LOG2_E) + ROUND) - ROUND
-    power = power_of_two(k)
+    rounded = t * (2.0 * LOG2_E) + ROUND
+    k = rounded - ROUND
+    power = power_of_two(rounded)
     a = (power - 1.0) / (power + 1.0)
     b = (t - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     z = b * b
