@@ -61,6 +61,7 @@ cdef enum:
     WORK = 1 << 26      # products from one look at Ctrl-C to the next in an RNN: at most 0.05 s likewise
     PADDING = 4         # rows and columns of an RNN are padded to a multiple of this, the most lanes there are
     ROWS = 64           # steps that a prediction remembers at a time
+    PART = 64           # columns of the tape that sum_of_products takes at a time
 
 
 # ---- what crosses the boundary: numbers and float64 buffers ----

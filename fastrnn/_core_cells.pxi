@@ -130,11 +130,12 @@ cdef void elman_delta(const Network* n, const double* after, const double* by_h,
             delta[i] = by_h[i] if after[i] > 0.0 else 0.0
 
 
-cdef void elman_backward(const Network* n, const double* rows, double* row, double* by_h) noexcept nogil:
+cdef void elman_backward(const Network* n, const double* rows, double* row, double* by_h,
+                         bint from_last) noexcept nogil:
     elman_delta(n, row + n.row + n.h, by_h, row + n.delta)
     fill(by_h, n.lanes, 0.0)
     if rows:
-        add_products(by_h, rows, 0, row + n.delta, n.gates, by_h, n.lanes, False)
+        add_products(by_h, rows, 0, row + n.delta, n.gates, by_h, n.lanes, from_last)
 
 
 cdef void gru_new(Py_ssize_t size, const double* a, const double* r, const double* q, out_t n) noexcept nogil:
@@ -190,7 +191,8 @@ cdef void gru_delta(Py_ssize_t size, const double* before, const double* trace, 
         direct[i] = by_h[i] * z[i]
 
 
-cdef void gru_backward(const Network* n, const double* rows, double* row, double* by_h, double* direct) noexcept nogil:
+cdef void gru_backward(const Network* n, const double* rows, double* row, double* by_h, double* direct,
+                       bint from_last) noexcept nogil:
     cdef Py_ssize_t size = n.hidden_size
     cdef double* delta = row + n.delta
     cdef double* delta_hidden = row + n.delta_hidden
@@ -198,7 +200,7 @@ cdef void gru_backward(const Network* n, const double* rows, double* row, double
               delta_hidden + 2 * size, direct)
     memcpy(delta_hidden, delta, 2 * size * sizeof(double))
     if rows:
-        add_products(direct, rows, 0, delta_hidden, n.gates, by_h, n.lanes, False)
+        add_products(direct, rows, 0, delta_hidden, n.gates, by_h, n.lanes, from_last)
 
 
 cdef void lstm_cell(Py_ssize_t size, const double* gates, const double* before, out_t after,
@@ -252,13 +254,14 @@ cdef void lstm_delta(Py_ssize_t size, const double* c, const double* trace, cons
         dc[k] = d * f[k]
 
 
-cdef void lstm_backward(const Network* n, const double* rows, double* row, double* by_h, double* by_c) noexcept nogil:
+cdef void lstm_backward(const Network* n, const double* rows, double* row, double* by_h, double* by_c,
+                        bint from_last) noexcept nogil:
     cdef Py_ssize_t size = n.hidden_size
     cdef double* delta = row + n.delta
     lstm_delta(size, row + n.c, row + n.trace, by_h, by_c, delta, delta + size, delta + 2 * size, delta + 3 * size)
     fill(by_h, n.lanes, 0.0)
     if rows:
-        add_products(by_h, rows, 0, delta, n.gates, by_h, n.lanes, False)
+        add_products(by_h, rows, 0, delta, n.gates, by_h, n.lanes, from_last)
 
 
 cdef void fill(double* values, Py_ssize_t length, double value) noexcept nogil:

@@ -168,11 +168,12 @@ cdef void add_products(const double* start, const double* weights, Py_ssize_t st
 cdef void pack(const double* columns, Py_ssize_t stride, Py_ssize_t length, Py_ssize_t width,
                double* packed) noexcept nogil:
     """Copy columns in the order in which add_products takes them: a large matrix is read faster so."""
-    cdef Py_ssize_t i = 0, k, block
+    cdef Py_ssize_t i = 0, j, k, lanes = sizeof(lanes_t) // sizeof(double), block
     while i < width:
         block = block_of(width - i)
         for k in range(length):
-            memcpy(packed + i * length + k * block, columns + k * stride + i, block * sizeof(double))
+            for j in range(block // lanes):     # memcpy would take its time to begin
+                (<lanes_t*> (packed + i * length + k * block))[j] = (<const lanes_t*> (columns + k * stride + i))[j]
         i += block
 
 
@@ -214,29 +215,34 @@ cdef int sum_of_products(const double* rows, Py_ssize_t length, const double* co
                          double* work) except -1 nogil:
     """result[k][i] = rows[0][k] * columns[0][i] + rows[1][k] * columns[1][i] + ...: a gradient over a window.
 
-    rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded.
+    rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded. The
+    rows are taken in parts, which stay in the cache until all columns have gone by.
     """
-    cdef Py_ssize_t i = 0, k, lanes = sizeof(lanes_t) // sizeof(double), block
+    cdef Py_ssize_t first = 0, last, i, k, lanes = sizeof(lanes_t) // sizeof(double), block
     cdef double* sums
-    while i < width:
-        block = 2 if i + 2 * lanes <= width else 1
-        k = 0
-        while k < length:
-            sums = result + k * result_stride + i
-            if block == 2 and k + 4 <= length:
-                sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 4, 2)
-                k += 4
-            elif block == 2:
-                sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 1, 2)
-                k += 1
-            elif k + 4 <= length:
-                sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 4, 1)
-                k += 4
-            else:
-                sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 1, 1)
-                k += 1
-        i += block * lanes
-        look_for_signals(work, <double> block * lanes * length * steps)
+    while first < length:
+        last = min(first + PART, length)
+        i = 0
+        while i < width:
+            block = 2 if i + 2 * lanes <= width else 1
+            k = first
+            while k < last:
+                sums = result + k * result_stride + i
+                if block == 2 and k + 4 <= last:
+                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 4, 2)
+                    k += 4
+                elif block == 2:
+                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 1, 2)
+                    k += 1
+                elif k + 4 <= last:
+                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 4, 1)
+                    k += 4
+                else:
+                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 1, 1)
+                    k += 1
+            i += block * lanes
+            look_for_signals(work, <double> block * lanes * (last - first) * steps)
+        first = last
     return 0
 
 

@@ -182,11 +182,11 @@ cdef int backward(const Network* n, const double* parameters, Tape tape, Py_ssiz
         add_products(tape.by_h, parameters + n.w_hidden_output, n.lanes, row + n.by_output, n.output_size,
                      tape.by_h, n.lanes, False)
         if n.cell == ELMAN:
-            elman_backward(n, by_rows, row, tape.by_h)
+            elman_backward(n, by_rows, row, tape.by_h, t & 1)
         elif n.cell == GRU:
-            gru_backward(n, by_rows, row, tape.by_h, tape.by_other)
+            gru_backward(n, by_rows, row, tape.by_h, tape.by_other, t & 1)
         else:
-            lstm_backward(n, by_rows, row, tape.by_h, tape.by_other)
+            lstm_backward(n, by_rows, row, tape.by_h, tape.by_other, t & 1)
         look_for_signals(work, n.gates * (n.lanes + 32.0) + n.output_size * (n.lanes + 8.0))
     return 0
 
@@ -315,11 +315,13 @@ cdef bint is_surely_finite(const Network* n, const double* memory, Tape tape) no
 
 cdef inline void subtract_products_block(const double* rows, Py_ssize_t length, const double* columns, double lr,
                                          double* result, Py_ssize_t stride, Py_ssize_t block) noexcept nogil:
-    """`block` times lanes_t of subtract_products."""
-    cdef const lanes_t* column = <const lanes_t*> columns
+    """`block` times lanes_t of subtract_products; inlined with a constant, so that the columns stay in registers."""
+    cdef lanes_t column[4]
     cdef lanes_t* sums
     cdef double value
     cdef Py_ssize_t i, k
+    for i in range(block):
+        column[i] = (<const lanes_t*> columns)[i]
     for k in range(length):
         sums = <lanes_t*> (result + k * stride)
         value = rows[k]
