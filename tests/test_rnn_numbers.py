@@ -3,12 +3,13 @@
 import random
 from decimal import Decimal, localcontext
 from itertools import pairwise
-from math import inf, isnan, nan, ulp
+from math import inf, isnan, log, nan, ulp
 
 import pytest
 
 from fastrnn._fallback_functions import fast_exp, fast_sigmoid, fast_tanh
 
+LN_2 = log(2.0)
 draw = random.Random(0)
 POINTS = {
     "exp": [draw.uniform(-745, 709.7) for _ in range(1000)] + [draw.uniform(-1, 1) for _ in range(1000)],
@@ -47,19 +48,23 @@ def test_special_values():
     assert all(isnan(function(nan)) for function in FUNCTIONS.values())
 
 
-def test_no_gap_where_the_forms_meet():
-    for around in (0.55, 22.0, 0.34657359027997264):
-        x, values = around - 64 * ulp(around), []
-        for _ in range(128):
-            values.append(fast_tanh(x))
-            x += ulp(around)
-        assert all(later >= earlier - ulp(earlier) for earlier, later in pairwise(values))
+@pytest.mark.parametrize("name, step", [("exp", LN_2), ("sigmoid", LN_2), ("tanh", LN_2 / 2)])
+def test_no_gap_where_one_power_of_two_follows_another(name, step):
+    for around in [(k + 0.5) * step for k in range(-30, 30)] + [-708.5, -37.0, -22.0, 22.0, 37.0, 40.0]:
+        values = [FUNCTIONS[name](around + i * ulp(around)) for i in range(-16, 17)]
+        assert all(later >= earlier - 2 * ulp(earlier) for earlier, later in pairwise(values))
+
+
+def test_nothing_beyond_where_they_saturate():
+    assert all(0.0 <= fast_sigmoid(x) <= 1.0 for x in [draw.uniform(-750, -700) for _ in range(5000)])
+    assert all(0.9999 <= fast_sigmoid(x) <= 1.0 for x in [draw.uniform(20, 45) for _ in range(5000)])
+    assert all(0.9999 <= fast_tanh(x) <= 1.0 for x in [draw.uniform(10, 23) for _ in range(5000)])
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 def test_every_core_computes_the_same(fastrnn, activation):
     """A unit with a weight of 1 and nothing else is the function itself."""
-    points = [*POINTS[activation], *TINY, 0.0, -0.0, 1e308, -1e308, 5e-324, 22.0, 0.55]
+    points = [*POINTS[activation], *TINY, 0.0, -0.0, 1e308, -1e308, 5e-324, 22.0, LN_2 / 4, -745.1, -745.2]
     network = fastrnn.RNN(1, activation=activation, seed=0)
     network.w_input_hidden, network.w_hidden_hidden, network.b_hidden = [[1.0]], [[0.0]], [0.0]
     expected = [FUNCTIONS[activation](0.0 + x) for x in points]
