@@ -13,6 +13,7 @@ import numpy
 from fastrnn import _fallback_functions as functions
 
 mpmath.mp.prec = 120
+LN_2 = math.log(2.0)
 draw = numpy.random.default_rng(0)
 
 
@@ -25,6 +26,13 @@ def spread(low, high, points):
 def tiny(points):
     """Of all magnitudes down to the least double, of both signs."""
     return 10.0 ** draw.uniform(-323, 0, points) * draw.choice([-1.0, 1.0], points)
+
+
+def joins(low, high, points):
+    """Near the odd multiples of ln(2) / 4, where one power of two follows another: there the errors are the largest."""
+    k = draw.integers(math.ceil(low / LN_2 * 2), math.floor(high / LN_2 * 2), points)
+    x = (k + 0.5 + draw.choice([-1.0, 1.0], points) * 10.0 ** draw.uniform(-15, -1, points)) * LN_2 / 2
+    return x[(x > low) & (x < high)]
 
 
 RANGES = {
@@ -48,6 +56,7 @@ def main(points):
     for name, ranges in RANGES.items():
         sets = {f"{low} to {high}": spread(low, high, points // len(ranges)) for low, high in ranges}
         sets["+-1 to least"] = tiny(points // 4)
+        sets["where k changes"] = joins(*ranges[0], points // 4)
         for label, x in sets.items():
             worst, at = max(errors(name, x))
             print(f"{name:10}{label:>22}{len(x):12,}{worst:12.3f} ulp   {at!r}", flush=True)

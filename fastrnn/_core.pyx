@@ -60,8 +60,8 @@ cdef enum:
     EPOCHS = 1 << 16    # epochs likewise, where sequences are short: their losses wait in 512 kB
     WORK = 1 << 26      # products from one look at Ctrl-C to the next in an RNN: at most 0.05 s likewise
     PADDING = 4         # rows and columns of an RNN are padded to a multiple of this, the most lanes there are
-    ROWS = 16           # steps that a prediction remembers at a time
-    PART = 64           # columns of the tape that sum_of_products takes at a time
+    ROWS = 16           # steps that a prediction remembers at a time, and learn() at first
+    PART = 64           # rows of its result that sum_of_products takes at a time
 
 
 # ---- what crosses the boundary: numbers and float64 buffers ----
@@ -133,7 +133,7 @@ def copy_numbers(list values not None, Py_ssize_t start, Py_ssize_t stop, out, /
 
 
 cdef bint all_finite(const double* values, Py_ssize_t length) noexcept nogil:
-    """0.0 times infinity or NaN is NaN. Four vectors of sums, and no early way out: as fast as the values can be read."""
+    """0.0 times infinity or NaN is NaN. Four vectors of sums and no early way out: as fast as values can be read."""
     cdef lanes_t sums[4]
     cdef double total = 0.0
     cdef Py_ssize_t i = 0, k, lanes = sizeof(lanes_t) // sizeof(double)

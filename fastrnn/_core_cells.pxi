@@ -96,7 +96,7 @@ cdef void lay_out(Network* n) noexcept nogil:
 # ---- the cells, one step forward and backward ----
 # forward: from `row` on the tape, with its x and h (and c), to the h (and c) of the row after it. `weights`, `stride`:
 # the columns of w_input_hidden and w_hidden_hidden, with a GRU of w_hidden_hidden alone, for add_products, as is
-# `from_last`.
+# `from_last` here and below.
 # backward: from the gradient by the state after it, by_h (and by_c), to the deltas and the gradient by the state
 # before.
 # `rows`: the rows of w_hidden_hidden, packed, or NULL where the gradient by the state before is not wanted.
@@ -323,7 +323,8 @@ cdef double cross_entropy(Py_ssize_t size, const double* sums, const double* tar
     return log(total) - (sums[label] - largest)
 
 
-cdef inline void activate_output(Output output, Py_ssize_t size, const double* sums, double* predictions) noexcept nogil:
+cdef inline void activate_output(Output output, Py_ssize_t size, const double* sums,
+                                 double* predictions) noexcept nogil:
     """The predictions: the sums themselves, their sigmoids, or their softmax."""
     cdef double largest, total = 0.0
     cdef Py_ssize_t i

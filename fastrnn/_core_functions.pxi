@@ -1,16 +1,20 @@
 # Part of _core.pyx: exp, tanh and sigmoid, and the sums of an RNN. The twin: _fallback_functions.py.
 
 # ---- exp, tanh and sigmoid: plain double arithmetic, so that every core and vector width gives the same bits ----
-# Each takes off a multiple of ln 2, where its value follows from a power of two, and adds the rest by an addition
-# theorem. All of the rest, b, comes from one formula, Lambert's continued fraction (1768), cut off after z / 11:
-#   tanh(b) = b / (1 + z / (3 + z / (5 + ...))) = b * top(z) / bottom(z), with z = b^2,
-# which is off by less than 6e-19 of its value for |b| <= ln(2) / 4. And exp(2b) = (1 + tanh b) / (1 - tanh b).
+# Each splits its argument into one where its value follows from a power of two, 2^k, and a small rest, and puts the two
+# together by an addition theorem. With b, the rest or half of it, and a = (2^k - 1) / (2^k + 1), tanh of k ln(2) / 2:
+#   tanh(k ln(2) / 2 + b) = a + (1 - a^2) * increase
+#   sigmoid(k ln(2) + 2b) = s + s (1 - s) * 2 increase, with s = 2^k / (2^k + 1)
+#   exp(k ln(2) + 2b) = 2^k (1 + 2 increase), with the increase for 2^k = 0, where a is -1
+# where increase = tanh(b) / (1 + a tanh(b)), and tanh(b) = b / (1 + z / (3 + z / (5 + ...))) with z = b^2, Lambert's
+# continued fraction (1768). Cut off after z / 11 it is b * top(z) / bottom(z), and off by less than 6e-19 of its value.
 
 cdef extern from *:
     """
     #define LOG2_E 1.4426950408889634           /* log2(e) */
-    #define HALF_LN2_HIGH 3.46573590184561908245e-01    /* ln(2) / 2 to 33 bits: k times it is exact (Cody, Waite 1980) */
-    #define HALF_LN2_LOW 9.54107464635293850010e-11     /* the rest of ln(2) / 2 */
+    /* ln(2) / 2 in two parts, the first of 32 bits: k times it is exact (Cody and Waite 1980). */
+    #define HALF_LN2_HIGH 3.46573590184561908245e-01
+    #define HALF_LN2_LOW 9.54107464635293850010e-11
     #define ROUND 6755399441055744.0            /* 1.5 * 2^52: added, it rounds to an integer */
     #define EXP_LOW -746.0                      /* exp is 0.0 below, */
     #define EXP_HIGH 710.0                      /* and infinity above */
@@ -33,65 +37,48 @@ cdef inline double power_of_two(double rounded) noexcept nogil:
     return value.number
 
 
-cdef inline double top(double z) noexcept nogil:
-    return 10395.0 + (1260.0 * z + 21.0 * (z * z))
-
-
-cdef inline double bottom(double z) noexcept nogil:
-    return 10395.0 + (4725.0 * z + (z * z) * (210.0 + z))
-
-
-cdef inline double top_less_bottom(double z) noexcept nogil:
-    """Written out: the difference of the two would have lost its digits."""
-    return -(3465.0 * z + (z * z) * (189.0 + z))
+cdef inline double increase(double power, double b) noexcept nogil:
+    """As b - b * (something small), so that it loses no digits. All is multiplied by (power + 1) * bottom(z)."""
+    cdef double z = b * b
+    cdef double top = (10395.0 + 1260.0 * z) + 21.0 * (z * z)
+    cdef double bottom_less_top = 3465.0 * z + (z * z) * (189.0 + z)
+    cdef double less = (power + 1.0) * bottom_less_top + ((power - 1.0) * b) * top
+    return b - b * (less / (less + (power + 1.0) * top))
 
 
 cdef inline double fast_exp(double x) noexcept nogil:
-    """exp(x) = 2^k (1 + tanh b) / (1 - tanh b), with k the integer nearest to x / ln 2."""
-    cdef double rounded, k, half, b, z, by_bottom, less
+    cdef double rounded, k, half, b
     x = EXP_LOW if x < EXP_LOW else x
     x = EXP_HIGH if x > EXP_HIGH else x
     rounded = x * LOG2_E + ROUND
     k = rounded - ROUND
     half = 0.5 * k + ROUND                      # 2^k in two steps: it can be too large or too small for a double
     b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
-    z = b * b
-    by_bottom = b * top(z)                      # tanh(b), times bottom(z)
-    less = (top_less_bottom(z) + by_bottom) / (bottom(z) - by_bottom)
-    return (1.0 + (2.0 * b + 2.0 * b * less)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
+    return (1.0 + 2.0 * increase(0.0, b)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
 
 
 cdef inline double fast_sigmoid(double x) noexcept nogil:
-    """1 / (1 + exp(-x)) = s + 2 s tanh(b) / (1 + 2^k + (2^k - 1) tanh(b)), with s = 2^k / (1 + 2^k)."""
-    cdef double rounded, k, half, power, s, b, z, by_bottom
+    cdef double rounded, k, half, power, s, b
     x = EXP_LOW if x < EXP_LOW else x
     x = SIGMOID_ONE if x > SIGMOID_ONE else x
     rounded = x * LOG2_E + ROUND
     k = rounded - ROUND
     half = 0.5 * k + ROUND
     power = power_of_two(half) * power_of_two(rounded - half + ROUND)
-    s = power / (1.0 + power)                   # the sigmoid of k ln 2
+    s = power / (power + 1.0)
     b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
-    z = b * b
-    by_bottom = b * top(z)
-    return s + s * (2.0 * by_bottom / (bottom(z) + (power * bottom(z) + (power - 1.0) * by_bottom)))
+    return s + (s * (1.0 - s)) * (2.0 * increase(power, b))
 
 
 cdef inline double fast_tanh(double x) noexcept nogil:
-    """tanh(x) = (a + tanh b) / (1 + a tanh b), with a = (2^k - 1) / (2^k + 1), the tanh of k ln(2) / 2.
-
-    Put as a + b + b * (something small), so that near 0 too the last digits are right.
-    """
-    cdef double t = fabs(x), rounded, k, power, a, b, z, less
+    cdef double t = fabs(x), rounded, k, power, a, b
     t = TANH_ONE if t > TANH_ONE else t
     rounded = t * (2.0 * LOG2_E) + ROUND
     k = rounded - ROUND
     power = power_of_two(rounded)
     a = (power - 1.0) / (power + 1.0)
     b = (t - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
-    z = b * b
-    less = (top_less_bottom(z) - top(z) * (a * (a + b))) / (bottom(z) + (a * b) * top(z))
-    return copysign(a + (b + b * less), x)
+    return copysign(a + (1.0 - a * a) * increase(power, b), x)
 
 
 cdef void sigmoid_all(double* values, Py_ssize_t length) noexcept nogil:
@@ -215,8 +202,8 @@ cdef int sum_of_products(const double* rows, Py_ssize_t length, const double* co
                          double* work) except -1 nogil:
     """result[k][i] = rows[0][k] * columns[0][i] + rows[1][k] * columns[1][i] + ...: a gradient over a window.
 
-    rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded. The
-    rows are taken in parts, which stay in the cache until all columns have gone by.
+    rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded. k is
+    taken in parts of PART, so that their rows stay in the cache until all columns have gone by.
     """
     cdef Py_ssize_t first = 0, last, i, k, lanes = sizeof(lanes_t) // sizeof(double), block
     cdef double* sums

@@ -8,13 +8,16 @@ Vector = list[float]
 Matrix = list[Vector]  # its rows
 
 # ---- exp, tanh and sigmoid: plain double arithmetic, so that every core and vector width gives the same bits ----
-# Each takes off a multiple of ln 2, where its value follows from a power of two, and adds the rest by an addition
-# theorem. All of the rest, b, comes from one formula, Lambert's continued fraction (1768), cut off after z / 11:
-#   tanh(b) = b / (1 + z / (3 + z / (5 + ...))) = b * top(z) / bottom(z), with z = b^2,
-# which is off by less than 6e-19 of its value for |b| <= ln(2) / 4. And exp(2b) = (1 + tanh b) / (1 - tanh b).
+# Each splits its argument into one where its value follows from a power of two, 2^k, and a small rest, and puts the two
+# together by an addition theorem. With b, the rest or half of it, and a = (2^k - 1) / (2^k + 1), tanh of k ln(2) / 2:
+#   tanh(k ln(2) / 2 + b) = a + (1 - a^2) * increase
+#   sigmoid(k ln(2) + 2b) = s + s (1 - s) * 2 increase, with s = 2^k / (2^k + 1)
+#   exp(k ln(2) + 2b) = 2^k (1 + 2 increase), with the increase for 2^k = 0, where a is -1
+# where increase = tanh(b) / (1 + a tanh(b)), and tanh(b) = b / (1 + z / (3 + z / (5 + ...))) with z = b^2, Lambert's
+# continued fraction (1768). Cut off after z / 11 it is b * top(z) / bottom(z), and off by less than 6e-19 of its value.
 
 LOG2_E = 1.4426950408889634  # log2(e)
-# ln(2) / 2 in two parts, the first of 33 bits: its product with an integer below 2^20 is exact (Cody and Waite 1980).
+# ln(2) / 2 in two parts, the first of 32 bits: its product with an integer below 2^20 is exact (Cody and Waite 1980).
 HALF_LN2_HIGH, HALF_LN2_LOW = 3.46573590184561908245e-01, 9.54107464635293850010e-11
 ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it rounds a double to an integer, subtracting it gives that back
 EXP_LOW, EXP_HIGH = -746.0, 710.0  # exp is 0.0 below, infinity above
@@ -27,21 +30,16 @@ def power_of_two(rounded: float) -> float:
     return ldexp(1.0, int(rounded - ROUND))
 
 
-def top(z: float) -> float:
-    return 10395.0 + (1260.0 * z + 21.0 * (z * z))
-
-
-def bottom(z: float) -> float:
-    return 10395.0 + (4725.0 * z + (z * z) * (210.0 + z))
-
-
-def top_less_bottom(z: float) -> float:
-    """Written out: the difference of the two would have lost its digits."""
-    return -(3465.0 * z + (z * z) * (189.0 + z))
+def increase(power: float, b: float) -> float:
+    """As b - b * (something small), so that it loses no digits. All is multiplied by (power + 1) * bottom(z)."""
+    z = b * b
+    top = (10395.0 + 1260.0 * z) + 21.0 * (z * z)
+    bottom_less_top = 3465.0 * z + (z * z) * (189.0 + z)
+    less = (power + 1.0) * bottom_less_top + ((power - 1.0) * b) * top
+    return b - b * (less / (less + (power + 1.0) * top))
 
 
 def fast_exp(x: float) -> float:
-    """exp(x) = 2^k (1 + tanh b) / (1 - tanh b), with k the integer nearest to x / ln 2."""
     if x != x:
         return x
     x = EXP_LOW if x < EXP_LOW else x
@@ -50,14 +48,10 @@ def fast_exp(x: float) -> float:
     k = rounded - ROUND
     half = 0.5 * k + ROUND  # 2^k in two steps: it can be too large or too small for a double
     b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
-    z = b * b
-    by_bottom = b * top(z)  # tanh(b), times bottom(z)
-    less = (top_less_bottom(z) + by_bottom) / (bottom(z) - by_bottom)
-    return (1.0 + (2.0 * b + 2.0 * b * less)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
+    return (1.0 + 2.0 * increase(0.0, b)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
 
 
 def fast_sigmoid(x: float) -> float:
-    """1 / (1 + exp(-x)) = s + 2 s tanh(b) / (1 + 2^k + (2^k - 1) tanh(b)), with s = 2^k / (1 + 2^k)."""
     if x != x:
         return x
     x = EXP_LOW if x < EXP_LOW else x
@@ -66,18 +60,12 @@ def fast_sigmoid(x: float) -> float:
     k = rounded - ROUND
     half = 0.5 * k + ROUND
     power = power_of_two(half) * power_of_two(rounded - half + ROUND)
-    s = power / (1.0 + power)  # the sigmoid of k ln 2
+    s = power / (power + 1.0)
     b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
-    z = b * b
-    by_bottom = b * top(z)
-    return s + s * (2.0 * by_bottom / (bottom(z) + (power * bottom(z) + (power - 1.0) * by_bottom)))
+    return s + (s * (1.0 - s)) * (2.0 * increase(power, b))
 
 
 def fast_tanh(x: float) -> float:
-    """tanh(x) = (a + tanh b) / (1 + a tanh b), with a = (2^k - 1) / (2^k + 1), the tanh of k ln(2) / 2.
-
-    Put as a + b + b * (something small), so that near 0 too the last digits are right.
-    """
     t = abs(x)
     if t != t:
         return x
@@ -87,9 +75,7 @@ def fast_tanh(x: float) -> float:
     power = power_of_two(rounded)
     a = (power - 1.0) / (power + 1.0)
     b = (t - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
-    z = b * b
-    less = (top_less_bottom(z) - top(z) * (a * (a + b))) / (bottom(z) + (a * b) * top(z))
-    return copysign(a + (b + b * less), x)
+    return copysign(a + (1.0 - a * a) * increase(power, b), x)
 
 
 # ---- sums: in the order of their terms ----

@@ -82,7 +82,7 @@ def test_chunks_of_many_blocks(make):
     x = np.sin(np.arange(1000.0))
     whole = np.asarray(outputs(network, x))
     state = network.state
-    parts = [outputs(network, part, state=state) for part in np.array_split(x, [1, 64, 65, 129, 500])]
+    parts = [outputs(network, part, state=state) for part in np.array_split(x, [1, 16, 32, 33, 64, 65, 129, 500])]
     assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
@@ -153,7 +153,7 @@ def test_step_gives_up_waiting_steps(make):
 
 
 @pytest.mark.parametrize(
-    ("before", "waiting", "after"), [(8, 3, 2), (8, 3, 9), (1000, 64, 10), (70, 69, 1), (2, 1, 300)]
+    ("before", "waiting", "after"), [(8, 3, 2), (8, 3, 9), (1000, 16, 10), (1000, 33, 40), (70, 69, 1), (2, 1, 300)]
 )
 def test_a_window_that_changes(fastrnn, before, waiting, after):
     """Lowered below the steps that wait, the update falls due with the next; it is that of all of them."""
