@@ -7,7 +7,7 @@ import torch
 torch.set_num_threads(1)  # with networks this small more threads are slower
 torch.set_default_dtype(torch.float64)
 
-PATIENCE = 60.0  # seconds; a training that has taken longer ends with its epoch, and says so
+PATIENCE = 120.0  # seconds; a training that has taken longer ends with its epoch, and says so
 
 
 class Network(torch.nn.Module):
