@@ -37,6 +37,13 @@ cdef inline double power_of_two(double rounded) noexcept nogil:
     return value.number
 
 
+cdef inline double split(double half, double* b) noexcept nogil:
+    """`half` as k ln(2) / 2 + b, with the integer k for which b is smallest; returns k + ROUND."""
+    cdef double rounded = half * (2.0 * LOG2_E) + ROUND, k = rounded - ROUND
+    b[0] = (half - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+    return rounded
+
+
 cdef inline double increase(double power, double b) noexcept nogil:
     """As b - b * (something small), so that it loses no digits. All is multiplied by (power + 1) * bottom(z)."""
     cdef double z = b * b
@@ -47,37 +54,30 @@ cdef inline double increase(double power, double b) noexcept nogil:
 
 
 cdef inline double fast_exp(double x) noexcept nogil:
-    cdef double rounded, k, half, b
+    cdef double rounded, half, b
     x = EXP_LOW if x < EXP_LOW else x
     x = EXP_HIGH if x > EXP_HIGH else x
-    rounded = x * LOG2_E + ROUND
-    k = rounded - ROUND
-    half = 0.5 * k + ROUND                      # 2^k in two steps: it can be too large or too small for a double
-    b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+    rounded = split(0.5 * x, &b)
+    half = 0.5 * (rounded - ROUND) + ROUND      # 2^k in two steps: it can be too large or too small for a double
     return (1.0 + 2.0 * increase(0.0, b)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
 
 
 cdef inline double fast_sigmoid(double x) noexcept nogil:
-    cdef double rounded, k, half, power, s, b
+    cdef double rounded, half, power, s, b
     x = EXP_LOW if x < EXP_LOW else x
     x = SIGMOID_ONE if x > SIGMOID_ONE else x
-    rounded = x * LOG2_E + ROUND
-    k = rounded - ROUND
-    half = 0.5 * k + ROUND
+    rounded = split(0.5 * x, &b)
+    half = 0.5 * (rounded - ROUND) + ROUND
     power = power_of_two(half) * power_of_two(rounded - half + ROUND)
     s = power / (power + 1.0)
-    b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     return s + (s * (1.0 - s)) * (2.0 * increase(power, b))
 
 
 cdef inline double fast_tanh(double x) noexcept nogil:
-    cdef double t = fabs(x), rounded, k, power, a, b
+    cdef double t = fabs(x), power, a, b
     t = TANH_ONE if t > TANH_ONE else t
-    rounded = t * (2.0 * LOG2_E) + ROUND
-    k = rounded - ROUND
-    power = power_of_two(rounded)
+    power = power_of_two(split(t, &b))
     a = (power - 1.0) / (power + 1.0)
-    b = (t - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     return copysign(a + (1.0 - a * a) * increase(power, b), x)
 
 

@@ -30,6 +30,13 @@ def power_of_two(rounded: float) -> float:
     return ldexp(1.0, int(rounded - ROUND))
 
 
+def split(half: float) -> tuple[float, float]:
+    """`half` as k ln(2) / 2 + b, with the integer k for which b is smallest; returns k + ROUND and b."""
+    rounded = half * (2.0 * LOG2_E) + ROUND
+    k = rounded - ROUND
+    return rounded, (half - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+
+
 def increase(power: float, b: float) -> float:
     """As b - b * (something small), so that it loses no digits. All is multiplied by (power + 1) * bottom(z)."""
     z = b * b
@@ -44,10 +51,8 @@ def fast_exp(x: float) -> float:
         return x
     x = EXP_LOW if x < EXP_LOW else x
     x = EXP_HIGH if x > EXP_HIGH else x
-    rounded = x * LOG2_E + ROUND
-    k = rounded - ROUND
-    half = 0.5 * k + ROUND  # 2^k in two steps: it can be too large or too small for a double
-    b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
+    rounded, b = split(0.5 * x)
+    half = 0.5 * (rounded - ROUND) + ROUND  # 2^k in two steps: it can be too large or too small for a double
     return (1.0 + 2.0 * increase(0.0, b)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
 
 
@@ -56,12 +61,10 @@ def fast_sigmoid(x: float) -> float:
         return x
     x = EXP_LOW if x < EXP_LOW else x
     x = SIGMOID_ONE if x > SIGMOID_ONE else x
-    rounded = x * LOG2_E + ROUND
-    k = rounded - ROUND
-    half = 0.5 * k + ROUND
+    rounded, b = split(0.5 * x)
+    half = 0.5 * (rounded - ROUND) + ROUND
     power = power_of_two(half) * power_of_two(rounded - half + ROUND)
     s = power / (power + 1.0)
-    b = (0.5 * x - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     return s + (s * (1.0 - s)) * (2.0 * increase(power, b))
 
 
@@ -70,11 +73,9 @@ def fast_tanh(x: float) -> float:
     if t != t:
         return x
     t = TANH_ONE if t > TANH_ONE else t
-    rounded = t * (2.0 * LOG2_E) + ROUND
-    k = rounded - ROUND
+    rounded, b = split(t)
     power = power_of_two(rounded)
     a = (power - 1.0) / (power + 1.0)
-    b = (t - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
     return copysign(a + (1.0 - a * a) * increase(power, b), x)
 
 

@@ -17,7 +17,7 @@ POINTS = {
     "sigmoid": [draw.uniform(-745, 40) for _ in range(1000)] + [draw.uniform(-5, 5) for _ in range(1000)],
     "tanh": [draw.uniform(-22.5, 22.5) for _ in range(1000)] + [draw.uniform(-1, 1) for _ in range(1000)],
 }
-WORST = {  # found by searching around every multiple of ln 2
+WORST = {  # for these formulas and for some that were tried: found around multiples of ln 2
     "exp": [-636.65568528839265],
     "sigmoid": [-4.463625202751224, -37.039639802336914],
     "tanh": [3.642174680349489, 18.195113489698567],
