@@ -62,6 +62,7 @@ cdef enum:
     PADDING = 4         # rows and columns of an RNN are padded to a multiple of this, the most lanes there are
     ROWS = 16           # steps that a prediction remembers at a time, and learn() at first
     PART = 64           # rows of its result that sum_of_products takes at a time
+    CACHE = 4096        # doubles that the first-level cache holds
 
 
 # ---- what crosses the boundary: numbers and float64 buffers ----

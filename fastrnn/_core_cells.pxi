@@ -38,7 +38,8 @@ cdef struct Network:
     Py_ssize_t gates            # rows of w_hidden_hidden
     Py_ssize_t lanes            # hidden_size, padded
     Py_ssize_t outputs          # output_size, padded
-    Py_ssize_t stride           # gates, padded: from one column of the input and hidden weights to the next
+    Py_ssize_t width            # gates, padded
+    Py_ssize_t stride           # from one column of the input and hidden weights to the next
     Py_ssize_t length           # doubles of all parameters, padded
     # Where the parameters begin, in their memory and in everything laid out like it. b_hidden, w_input_hidden and
     # w_hidden_hidden are the columns of one matrix, in this order; w_hidden_output lies in rows, `lanes` apart.
@@ -62,13 +63,19 @@ cdef inline Py_ssize_t take(Py_ssize_t* end, Py_ssize_t length) noexcept nogil:
     return start
 
 
+cdef inline Py_ssize_t cache_lines(Py_ssize_t length) noexcept nogil:
+    """Doubles that fill an odd number of cache lines: rows so far apart use all of the cache, not a part of it."""
+    return (length + 7) // 8 * 8 | 8
+
+
 cdef void lay_out(Network* n) noexcept nogil:
     """Set the sizes and places that follow from cell, input_size, hidden_size and output_size."""
     cdef Py_ssize_t end = 0
     n.gates = (1 if n.cell == ELMAN else 3 if n.cell == GRU else 4) * n.hidden_size
     n.lanes = padded(n.hidden_size)
     n.outputs = padded(n.output_size)
-    n.stride = padded(n.gates)
+    n.width = padded(n.gates)
+    n.stride = cache_lines(n.width) if n.width > 32 else n.width
     n.b_hidden = take(&end, n.stride)
     n.w_input_hidden = take(&end, n.stride * n.input_size)
     n.w_hidden_hidden = take(&end, n.stride * n.hidden_size)
@@ -90,7 +97,7 @@ cdef void lay_out(Network* n) noexcept nogil:
     n.by_output = take(&end, n.output_size)
     n.delta = take(&end, n.gates)
     n.delta_hidden = take(&end, n.gates) if n.cell == GRU else n.delta
-    n.row = (end + 7) // 8 * 8 | 8      # an odd number of cache lines, or the rows would crowd into a few of them
+    n.row = cache_lines(end)
 
 
 # ---- the cells, one step forward and backward ----
@@ -101,13 +108,12 @@ cdef void lay_out(Network* n) noexcept nogil:
 # before.
 # `rows`: the rows of w_hidden_hidden, packed, or NULL where the gradient by the state before is not wanted.
 
-cdef void elman_forward(const Network* n, const double* parameters, const double* weights, Py_ssize_t stride,
-                        double* row, bint from_last) noexcept nogil:
+cdef void elman_forward(const Network* n, const double* start, const double* weights, Py_ssize_t stride,
+                        Py_ssize_t terms, double* row, bint from_last) noexcept nogil:
     """Elman (1990): h = activation(w_input_hidden x + w_hidden_hidden h + b_hidden)."""
     cdef double* after = row + n.row + n.h
     cdef Py_ssize_t i
-    add_products(parameters + n.b_hidden, weights, stride, row + n.x, n.input_size + n.hidden_size, after, n.lanes,
-                 from_last)
+    add_products(start, weights, stride, row + n.x, terms, after, n.lanes, from_last)
     if n.activation == TANH:
         tanh_all(after, n.lanes)        # tanh(0) = 0: the padding stays
     elif n.activation == SIGMOID:
@@ -130,12 +136,11 @@ cdef void elman_delta(const Network* n, const double* after, const double* by_h,
             delta[i] = by_h[i] if after[i] > 0.0 else 0.0
 
 
-cdef void elman_backward(const Network* n, const double* rows, double* row, double* by_h,
+cdef void elman_backward(const Network* n, const double* rows, double* row, double* by_h, const double* zeros,
                          bint from_last) noexcept nogil:
     elman_delta(n, row + n.row + n.h, by_h, row + n.delta)
-    fill(by_h, n.lanes, 0.0)
     if rows:
-        add_products(by_h, rows, 0, row + n.delta, n.gates, by_h, n.lanes, from_last)
+        add_products(zeros, rows, 0, row + n.delta, n.gates, by_h, n.lanes, from_last)
 
 
 cdef inline void copy_padded(const double* values, Py_ssize_t length, double* target) noexcept nogil:
@@ -172,11 +177,11 @@ cdef void gru_forward(const Network* n, const double* parameters, const double* 
     cdef double* z = r + size
     cdef double* new = z + size
     cdef double* q = new + size
-    add_products(parameters + n.b_hidden, parameters + n.w_input_hidden, n.stride, row + n.x, n.input_size, a, n.stride,
+    add_products(parameters + n.b_hidden, parameters + n.w_input_hidden, n.stride, row + n.x, n.input_size, a, n.width,
                  False)
     copy_padded(a, 2 * size, r)
     copy_padded(parameters + n.b_hidden_hidden, size, new)
-    add_products(r, weights, stride, row + n.h, size, r, n.stride, from_last)
+    add_products(r, weights, stride, row + n.h, size, r, n.width, from_last)
     sigmoid_all(r, 2 * size)
     gru_new(size, a + 2 * size, r, q, new)
     tanh_all(new, size)
@@ -226,8 +231,8 @@ cdef void lstm_hidden(Py_ssize_t size, const double* o, const double* tanh_c, ou
         after[k] = o[k] * tanh_c[k]
 
 
-cdef void lstm_forward(const Network* n, const double* parameters, const double* weights, Py_ssize_t stride,
-                       double* row, bint from_last) noexcept nogil:
+cdef void lstm_forward(const Network* n, const double* start, const double* weights, Py_ssize_t stride,
+                       Py_ssize_t terms, double* row, bint from_last) noexcept nogil:
     """Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000):
 
     i, f, o = sigmoid(...), g = tanh(...), c = f * c + i * g, h = o * tanh(c).
@@ -235,7 +240,7 @@ cdef void lstm_forward(const Network* n, const double* parameters, const double*
     cdef Py_ssize_t size = n.hidden_size
     cdef double* gates = row + n.trace
     cdef double* tanh_c = gates + 4 * size
-    add_products(parameters + n.b_hidden, weights, stride, row + n.x, n.input_size + size, gates, n.stride, from_last)
+    add_products(start, weights, stride, row + n.x, terms, gates, n.width, from_last)
     sigmoid_all(gates, 2 * size)
     tanh_all(gates + 2 * size, size)
     sigmoid_all(gates + 3 * size, size)
@@ -266,8 +271,8 @@ cdef void lstm_backward(const Network* n, const double* rows, double* row, doubl
     cdef Py_ssize_t size = n.hidden_size
     cdef double* delta = row + n.delta
     lstm_delta(size, row + n.c, row + n.trace, by_h, by_c, delta, delta + size, delta + 2 * size, delta + 3 * size)
-    fill(by_h, n.lanes, 0.0)
     if rows:
+        fill(by_h, n.lanes, 0.0)
         add_products(by_h, rows, 0, delta, n.gates, by_h, n.lanes, from_last)
 
 

@@ -7,7 +7,9 @@
 #   sigmoid(k ln(2) + 2b) = s + s (1 - s) * 2 increase, with s = 2^k / (2^k + 1)
 #   exp(k ln(2) + 2b) = 2^k (1 + 2 increase), with the increase for 2^k = 0, where a is -1
 # where increase = tanh(b) / (1 + a tanh(b)), and tanh(b) = b / (1 + z / (3 + z / (5 + ...))) with z = b^2, Lambert's
-# continued fraction (1768). Cut off after z / 11 it is b * top(z) / bottom(z), and off by less than 6e-19 of its value.
+# continued fraction (1768). Cut off after z / 11 it is b * top(z) / bottom(z), and off by less than 6e-19 of its value:
+#   top(z) = z^2 + 60 z + 495, bottom(z) = top(z) + rest(z), rest(z) = (z^3 + 189 z^2 + 3465 z) / 21
+# top and rest are computed from their roots, for (z + root) * (z + root) is faster than a sum of powers.
 
 cdef extern from *:
     """
@@ -20,8 +22,13 @@ cdef extern from *:
     #define EXP_HIGH 710.0                      /* and infinity above */
     #define SIGMOID_ONE 40.0                    /* sigmoid is 1.0 above */
     #define TANH_ONE 22.0                       /* tanh is 1.0 above */
+    #define TOP_ROOT_1 9.8753882025018927       /* 30 - sqrt(405) */
+    #define TOP_ROOT_2 50.124611797498107       /* 30 + sqrt(405) */
+    #define REST_ROOT_1 20.572670817890358      /* 94.5 - sqrt(5465.25) */
+    #define REST_ROOT_2 168.42732918210965      /* 94.5 + sqrt(5465.25) */
     """
     const double LOG2_E, HALF_LN2_HIGH, HALF_LN2_LOW, ROUND, EXP_LOW, EXP_HIGH, SIGMOID_ONE, TANH_ONE
+    const double TOP_ROOT_1, TOP_ROOT_2, REST_ROOT_1, REST_ROOT_2
 
 
 cdef union Bits:
@@ -44,51 +51,92 @@ cdef inline double split(double half, double* b) noexcept nogil:
     return rounded
 
 
-cdef inline double increase(double power, double b) noexcept nogil:
-    """As b - b * (something small), so that it loses no digits. All is multiplied by (power + 1) * bottom(z)."""
-    cdef double z = b * b
-    cdef double top = (10395.0 + 1260.0 * z) + 21.0 * (z * z)
-    cdef double bottom_less_top = 3465.0 * z + (z * z) * (189.0 + z)
-    cdef double less = (power + 1.0) * bottom_less_top + ((power - 1.0) * b) * top
-    return b - b * (less / (less + (power + 1.0) * top))
+cdef inline double decrease(double power, double b) noexcept nogil:
+    """1 - increase / b, with power = 2^k: a small number, so that taking b times it from b loses no digits.
+
+    Numerator and denominator are multiplied by (power + 1) * bottom(z).
+    """
+    cdef double z = b * b, below = (power - 1.0) * b, above = power + 1.0
+    cdef double top = (z + TOP_ROOT_1) * (z + TOP_ROOT_2)
+    cdef double rest = ((above * (1.0 / 21.0)) * z) * ((z + REST_ROOT_1) * (z + REST_ROOT_2))
+    return (rest + below * top) / (rest + (below + above) * top)
 
 
 cdef inline double fast_exp(double x) noexcept nogil:
-    cdef double rounded, half, b
+    cdef double rounded, half, c, b
     x = EXP_LOW if x < EXP_LOW else x
     x = EXP_HIGH if x > EXP_HIGH else x
     rounded = split(0.5 * x, &b)
     half = 0.5 * (rounded - ROUND) + ROUND      # 2^k in two steps: it can be too large or too small for a double
-    return (1.0 + 2.0 * increase(0.0, b)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
+    c = 2.0 * b
+    return (1.0 + (c - c * decrease(0.0, b))) * power_of_two(half) * power_of_two(rounded - half + ROUND)
+
+
+cdef inline double split_sigmoid(double x, double* b) noexcept nogil:
+    """The 2^k and b of which join_sigmoid makes the sigmoid."""
+    cdef double rounded, half
+    x = EXP_LOW if x < EXP_LOW else x
+    x = SIGMOID_ONE if x > SIGMOID_ONE else x
+    rounded = split(0.5 * x, b)
+    half = 0.5 * (rounded - ROUND) + ROUND
+    return power_of_two(half) * power_of_two(rounded - half + ROUND)
+
+
+cdef inline double join_sigmoid(double power, double b) noexcept nogil:
+    cdef double s = power / (power + 1.0), c = (s * (1.0 - s)) * (2.0 * b)
+    return s + (c - c * decrease(power, b))
 
 
 cdef inline double fast_sigmoid(double x) noexcept nogil:
-    cdef double rounded, half, power, s, b
-    x = EXP_LOW if x < EXP_LOW else x
-    x = SIGMOID_ONE if x > SIGMOID_ONE else x
-    rounded = split(0.5 * x, &b)
-    half = 0.5 * (rounded - ROUND) + ROUND
-    power = power_of_two(half) * power_of_two(rounded - half + ROUND)
-    s = power / (power + 1.0)
-    return s + (s * (1.0 - s)) * (2.0 * increase(power, b))
+    cdef double b, power = split_sigmoid(x, &b)
+    return join_sigmoid(power, b)
+
+
+cdef inline double split_tanh(double x, double* b) noexcept nogil:
+    """The 2^k and b of which join_tanh makes tanh |x|."""
+    cdef double t = fabs(x)
+    t = TANH_ONE if t > TANH_ONE else t
+    return power_of_two(split(t, b))
+
+
+cdef inline double join_tanh(double power, double b, double x) noexcept nogil:
+    cdef double a = (power - 1.0) / (power + 1.0), c = (1.0 - a * a) * b
+    return copysign(a + (c - c * decrease(power, b)), x)
 
 
 cdef inline double fast_tanh(double x) noexcept nogil:
-    cdef double t = fabs(x), power, a, b
-    t = TANH_ONE if t > TANH_ONE else t
-    power = power_of_two(split(t, &b))
-    a = (power - 1.0) / (power + 1.0)
-    return copysign(a + (1.0 - a * a) * increase(power, b), x)
+    cdef double b, power = split_tanh(x, &b)
+    return join_tanh(power, b, x)
 
+
+# Of many values: in two short loops instead of a long one the CPU sees more of them at a time.
 
 cdef void sigmoid_all(double* values, Py_ssize_t length) noexcept nogil:
-    cdef Py_ssize_t i
+    cdef double[32] power, b
+    cdef Py_ssize_t i, part
+    while length > 16:
+        part = min(length, 32)
+        for i in range(part):
+            power[i] = split_sigmoid(values[i], &b[i])
+        for i in range(part):
+            values[i] = join_sigmoid(power[i], b[i])
+        values += part
+        length -= part
     for i in range(length):
         values[i] = fast_sigmoid(values[i])
 
 
 cdef void tanh_all(double* values, Py_ssize_t length) noexcept nogil:
-    cdef Py_ssize_t i
+    cdef double[32] power, b
+    cdef Py_ssize_t i, part
+    while length > 16:
+        part = min(length, 32)
+        for i in range(part):
+            power[i] = split_tanh(values[i], &b[i])
+        for i in range(part):
+            values[i] = join_tanh(power[i], b[i], values[i])
+        values += part
+        length -= part
     for i in range(length):
         values[i] = fast_tanh(values[i])
 
@@ -178,9 +226,10 @@ cdef void pack_rows(const double* columns, Py_ssize_t stride, Py_ssize_t length,
 
 
 cdef inline void sum_of_products_block(const double* rows, const double* columns, Py_ssize_t stride, Py_ssize_t steps,
-                                       double* result, Py_ssize_t result_stride,
+                                       double* result, Py_ssize_t result_stride, bint subtract,
                                        Py_ssize_t height, Py_ssize_t block) noexcept nogil:
     """`height` times `block` times lanes_t of sum_of_products, in registers."""
+    cdef lanes_t* row
     cdef lanes_t sums[4][2]
     cdef const lanes_t* column = <const lanes_t*> columns
     cdef Py_ssize_t t, i, k
@@ -193,17 +242,19 @@ cdef inline void sum_of_products_block(const double* rows, const double* columns
             for i in range(block):
                 sums[k][i] = sums[k][i] + column[i] * rows[t * stride + k]
     for k in range(height):
+        row = <lanes_t*> (result + k * result_stride)
         for i in range(block):
-            (<lanes_t*> (result + k * result_stride))[i] = sums[k][i]
+            row[i] = row[i] - sums[k][i] if subtract else sums[k][i]
 
 
 cdef int sum_of_products(const double* rows, Py_ssize_t length, const double* columns, Py_ssize_t width,
-                         Py_ssize_t stride, Py_ssize_t steps, double* result, Py_ssize_t result_stride,
+                         Py_ssize_t stride, Py_ssize_t steps, double* result, Py_ssize_t result_stride, bint subtract,
                          double* work) except -1 nogil:
     """result[k][i] = rows[0][k] * columns[0][i] + rows[1][k] * columns[1][i] + ...: a gradient over a window.
 
     rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded. k is
-    taken in parts of PART, so that their rows stay in the cache until all columns have gone by.
+    taken in parts of PART, so that their rows stay in the cache until all columns have gone by. subtract: from what is
+    in `result`. work: NULL, where nobody may look for signals.
     """
     cdef Py_ssize_t first = 0, last, i, k, lanes = sizeof(lanes_t) // sizeof(double), block
     cdef double* sums
@@ -216,19 +267,20 @@ cdef int sum_of_products(const double* rows, Py_ssize_t length, const double* co
             while k < last:
                 sums = result + k * result_stride + i
                 if block == 2 and k + 4 <= last:
-                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 4, 2)
+                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, subtract, 4, 2)
                     k += 4
                 elif block == 2:
-                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 1, 2)
+                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, subtract, 1, 2)
                     k += 1
                 elif k + 4 <= last:
-                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 4, 1)
+                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, subtract, 4, 1)
                     k += 4
                 else:
-                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, 1, 1)
+                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, subtract, 1, 1)
                     k += 1
             i += block * lanes
-            look_for_signals(work, <double> block * lanes * (last - first) * steps)
+            if work:
+                look_for_signals(work, <double> block * lanes * (last - first) * steps)
         first = last
     return 0
 

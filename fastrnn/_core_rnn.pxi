@@ -65,6 +65,8 @@ cdef class Tape:
     cdef double* by_h
     cdef double* by_other       # an LSTM's gradient by c, a GRU's by h without its gates
     cdef double bound           # no parameter is larger; infinity where that is not known
+    cdef const double* ahead    # the next step's sums of the gates, where the update has computed them, or NULL
+    cdef bint from_last         # where it began
 
     def __cinit__(self, Py_ssize_t steps, Py_ssize_t row, Py_ssize_t values, Py_ssize_t weights, Py_ssize_t rows,
                   Py_ssize_t lanes):
@@ -97,16 +99,19 @@ cdef Py_ssize_t first_weights(const Network* n) noexcept nogil:
 
 cdef void pack_weights(const Network* n, const double* parameters, Tape tape) noexcept nogil:
     cdef Py_ssize_t first = first_weights(n)
-    pack(parameters + first, n.stride, (n.b_hidden_hidden - first) // n.stride, n.stride, tape.weights)
+    pack(parameters + first, n.stride, (n.b_hidden_hidden - first) // n.stride, n.width, tape.weights)
 
 
 cdef void forward(const Network* n, const double* parameters, const double* packed, double* rows, Py_ssize_t steps,
-                  const double* inputs) noexcept nogil:
+                  const double* inputs, const double* ahead) noexcept nogil:
     """Run over `steps` rows, from the state in the first: the states and traces, and then the sums of the output layer.
 
-    packed: what pack_weights has packed, or NULL, where that would not pay.
+    packed: what pack_weights has packed, or NULL, where that would not pay. ahead: NULL, or what the sums of the gates
+    come to, if that is known; then `steps` is 1.
     """
     cdef const double* weights = packed if packed else parameters + first_weights(n)
+    cdef const double* start = ahead if ahead else parameters + n.b_hidden
+    cdef Py_ssize_t terms = 0 if ahead else n.input_size + n.hidden_size
     cdef Py_ssize_t stride = 0 if packed else n.stride, t, i
     cdef double* row
     for t in range(steps):
@@ -114,11 +119,11 @@ cdef void forward(const Network* n, const double* parameters, const double* pack
         for i in range(n.input_size):
             row[n.x + i] = inputs[t * n.input_size + i]
         if n.cell == ELMAN:
-            elman_forward(n, parameters, weights, stride, row, t & 1)
+            elman_forward(n, start, weights, stride, terms, row, t & 1)
         elif n.cell == GRU:
             gru_forward(n, parameters, weights, stride, row, t & 1)
         else:
-            lstm_forward(n, parameters, weights, stride, row, t & 1)
+            lstm_forward(n, start, weights, stride, terms, row, t & 1)
     for i in range(n.output_size):
         output_sums(parameters[n.b_output + i], parameters + n.w_hidden_output + i * n.lanes, n.hidden_size,
                     rows + n.row + n.h, n.row, steps, rows + n.sums + i)
@@ -163,17 +168,19 @@ cdef double loss_of_step(const Network* n, double* row, const double* targets) n
     return cross_entropy(n.output_size, row + n.sums, targets, row + n.gradient)
 
 
-cdef int backward(const Network* n, const double* parameters, Tape tape, Py_ssize_t steps,
+cdef int backward(const Network* n, const double* parameters, Tape tape, Py_ssize_t steps, double factor,
                   double* work) except -1 nogil:
-    """The gradients of the window's mean loss by all sums, by truncated backpropagation through time."""
-    cdef double scale = 1.0 / steps
+    """`factor` times the gradients of the window's mean loss by all sums, by truncated backpropagation through time."""
+    cdef double scale = factor / steps
+    cdef double done = n.gates * (n.lanes + 32.0) + n.output_size * (n.lanes + 8.0)
     cdef double* row
     cdef const double* by_rows
     cdef Py_ssize_t t, i
     if steps > 1:
         pack_rows(parameters + n.w_hidden_hidden, n.stride, n.gates, n.lanes, n.hidden_size, tape.w_hidden_hidden)
     fill(tape.by_h, n.lanes, 0.0)
-    fill(tape.by_other, n.lanes, 0.0)
+    if n.cell != ELMAN:                     # there it stays 0.0
+        fill(tape.by_other, n.lanes, 0.0)
     for t in range(steps - 1, -1, -1):
         row = tape.rows + t * n.row
         by_rows = tape.w_hidden_hidden if t > 0 else NULL
@@ -182,37 +189,42 @@ cdef int backward(const Network* n, const double* parameters, Tape tape, Py_ssiz
         add_products(tape.by_h, parameters + n.w_hidden_output, n.lanes, row + n.by_output, n.output_size,
                      tape.by_h, n.lanes, False)
         if n.cell == ELMAN:
-            elman_backward(n, by_rows, row, tape.by_h, t & 1)
+            elman_backward(n, by_rows, row, tape.by_h, tape.by_other, t & 1)
         elif n.cell == GRU:
             gru_backward(n, by_rows, row, tape.by_h, tape.by_other, t & 1)
         else:
             lstm_backward(n, by_rows, row, tape.by_h, tape.by_other, t & 1)
-        look_for_signals(work, n.gates * (n.lanes + 32.0) + n.output_size * (n.lanes + 8.0))
+        look_for_signals(work, done)
     return 0
 
 
-cdef int gradients(const Network* n, Tape tape, Py_ssize_t steps, double* work) except -1 nogil:
-    """The gradient of the window's mean loss by the parameters, after backward."""
+cdef int gradients(const Network* n, Tape tape, Py_ssize_t steps, double* result, bint subtract,
+                   double* work) except -1 nogil:
+    """The gradient of the window's mean loss by the parameters, after backward: written to `result`, or subtracted
+    from it. work: NULL, where nobody may look for signals."""
     cdef double* rows = tape.rows
-    cdef double* values = tape.values
-    cdef Py_ssize_t size = n.hidden_size
+    cdef Py_ssize_t size = n.hidden_size, i
+    cdef double* by_q = tape.by_other
     if n.cell == GRU:
-        sum_of_products(rows + n.one, 1 + n.input_size, rows + n.delta, n.stride, n.row, steps,
-                        values + n.b_hidden, n.stride, work)
-        sum_of_products(rows + n.h, size, rows + n.delta_hidden, n.stride, n.row, steps,
-                        values + n.w_hidden_hidden, n.stride, work)
-        sum_of_products_of_q(n, rows, steps, values + n.b_hidden_hidden)
+        sum_of_products(rows + n.one, 1 + n.input_size, rows + n.delta, n.width, n.row, steps,
+                        result + n.b_hidden, n.stride, subtract, work)
+        sum_of_products(rows + n.h, size, rows + n.delta_hidden, n.width, n.row, steps,
+                        result + n.w_hidden_hidden, n.stride, subtract, work)
+        sum_of_deltas_of_q(n, rows, steps, by_q)
+        for i in range(size):
+            result[n.b_hidden_hidden + i] = result[n.b_hidden_hidden + i] - by_q[i] if subtract else by_q[i]
     else:
-        sum_of_products(rows + n.one, 1 + n.input_size + size, rows + n.delta, n.stride, n.row, steps,
-                        values + n.b_hidden, n.stride, work)
+        sum_of_products(rows + n.one, 1 + n.input_size + size, rows + n.delta, n.width, n.row, steps,
+                        result + n.b_hidden, n.stride, subtract, work)
     sum_of_products(rows + n.by_output, n.output_size, rows + n.row + n.h, n.lanes, n.row, steps,
-                    values + n.w_hidden_output, n.lanes, work)
-    sum_of_products(rows + n.one, 1, rows + n.by_output, n.outputs, n.row, steps, values + n.b_output, n.outputs, work)
+                    result + n.w_hidden_output, n.lanes, subtract, work)
+    sum_of_products(rows + n.one, 1, rows + n.by_output, n.outputs, n.row, steps, result + n.b_output, n.outputs,
+                    subtract, work)
     return 0
 
 
-cdef void sum_of_products_of_q(const Network* n, const double* rows, Py_ssize_t steps, out_t sums) noexcept nogil:
-    """The gradient of a GRU's b_hidden_hidden: the sum of the deltas of q."""
+cdef void sum_of_deltas_of_q(const Network* n, const double* rows, Py_ssize_t steps, out_t sums) noexcept nogil:
+    """The gradient of a GRU's b_hidden_hidden."""
     cdef const double* delta = rows + n.delta_hidden + 2 * n.hidden_size
     cdef Py_ssize_t t, i
     for i in range(n.hidden_size):
@@ -282,96 +294,141 @@ cdef void adam_step(Py_ssize_t length, const double* values, double factor, doub
 
 cdef double sum_of_squares(const double* values, Py_ssize_t length) noexcept nogil:
     """Of padded values; NaN or infinity if one of them is. Not part of any result: its order is free."""
-    cdef lanes_t total
-    cdef Py_ssize_t i, lanes = sizeof(lanes_t) // sizeof(double)
+    cdef const lanes_t* vectors = <const lanes_t*> values
+    cdef lanes_t[4] sums        # side by side: a sum waits for each of its additions
+    cdef Py_ssize_t i, k, lanes = sizeof(lanes_t) // sizeof(double)
     cdef double result = 0.0
-    total = (<const lanes_t*> values)[0] * (<const lanes_t*> values)[0]
-    for i in range(1, length // lanes):
-        total = total + (<const lanes_t*> values)[i] * (<const lanes_t*> values)[i]
-    for i in range(lanes):
-        result += (<double*> &total)[i]
+    for k in range(4):
+        sums[k] = vectors[0] * 0.0
+    for i in range(0, length // lanes - 3, 4):
+        for k in range(4):
+            sums[k] = sums[k] + vectors[i + k] * vectors[i + k]
+    for i in range(length // lanes // 4 * 4, length // lanes):
+        sums[0] = sums[0] + vectors[i] * vectors[i]
+    sums[0] = (sums[0] + sums[1]) + (sums[2] + sums[3])
+    for k in range(lanes):
+        result += (<double*> &sums[0])[k]
     return result
 
 
-cdef bint is_surely_finite(const Network* n, const double* memory, Tape tape) noexcept nogil:
-    """Whether a single step's update keeps all parameters finite: told from bounds, without computing it.
+cdef bint is_surely_finite(const Network* n, const double* memory, Tape tape, Py_ssize_t steps) noexcept nogil:
+    """Whether all parameters stay finite when the gradient is subtracted: told from bounds, without computing it.
 
     A yes is always right. A no means that it has to be tried.
     """
-    cdef const double* row = tape.rows
-    cdef double by_sums = sum_of_squares(row + n.delta, n.stride) + sum_of_squares(row + n.by_output, n.outputs)
-    cdef double values = sum_of_squares(row, n.h + n.lanes) + sum_of_squares(row + n.row + n.h, n.lanes)
-    cdef double bound
-    if n.cell == GRU:
-        by_sums += sum_of_squares(row + n.delta_hidden, n.stride)
-    if not by_sums * values < 1e16:
+    # By Cauchy and Schwarz no sum of products of what is on the tape is larger than the sum of all its squares.
+    if not sum_of_squares(tape.rows, steps * n.row + n.h + n.lanes) < 1e16:
         return False
-    bound = tape.bound + 1e8 * n.lr         # no gradient is larger than 1e8
-    if not bound < 1e100:
-        bound = sqrt(sum_of_squares(memory, n.length)) + 1e8 * n.lr
-    tape.bound = bound
-    return bound < 1e100
+    tape.bound += 1e16
+    if not tape.bound < 1e100:
+        tape.bound = sqrt(sum_of_squares(memory, n.length)) + 1e16
+    return tape.bound < 1e100
 
 
-cdef inline void subtract_products_block(const double* rows, Py_ssize_t length, const double* columns, double lr,
-                                         double* result, Py_ssize_t stride, Py_ssize_t block) noexcept nogil:
-    """`block` times lanes_t of subtract_products; inlined with a constant, so that the columns stay in registers."""
+cdef inline void subtract_products_block(const double* rows, Py_ssize_t length, const double* columns,
+                                         double* result, Py_ssize_t stride, const double* vector, double* sums,
+                                         Py_ssize_t block) noexcept nogil:
+    """`block` times lanes_t of subtract_products; inlined with constants: columns and sums stay in registers."""
     cdef lanes_t column[4]
-    cdef lanes_t* sums
-    cdef double value
+    cdef lanes_t total[4]
+    cdef lanes_t* row
+    cdef double value, next_value = 0.0
     cdef Py_ssize_t i, k
     for i in range(block):
         column[i] = (<const lanes_t*> columns)[i]
+        total[i] = -(column[i] - column[i])     # -0.0: added to the first term it leaves that as it is
     for k in range(length):
-        sums = <lanes_t*> (result + k * stride)
+        row = <lanes_t*> (result + k * stride)
         value = rows[k]
+        if vector:
+            next_value = vector[k]
         for i in range(block):
-            sums[i] = sums[i] - (column[i] * value) * lr
+            row[i] = row[i] - column[i] * value
+            if vector:
+                total[i] = total[i] + row[i] * next_value
+    if vector:
+        for i in range(block):
+            (<lanes_t*> sums)[i] = total[i]
 
 
-cdef void subtract_products(const double* rows, Py_ssize_t length, const double* columns, Py_ssize_t width, double lr,
-                            double* result, Py_ssize_t stride) noexcept nogil:
-    """result[k][i] -= lr * (rows[k] * columns[i]): sum_of_products over one step and the step of sgd in one.
+cdef void subtract_products(const double* rows, Py_ssize_t length, const double* columns, Py_ssize_t width,
+                            double* result, Py_ssize_t stride, const double* vector, double* sums,
+                            bint from_last) noexcept nogil:
+    """result[k][i] -= rows[k] * columns[i]: sum_of_products over one step, subtracted.
 
-    From the last block of columns to the first: what add_products has read last is in the cache, and what is written
-    last here it reads first.
+    vector: NULL, or what the columns of the new result are multiplied by in the same pass: sums[i] = result[0][i] *
+    vector[0] + ... from_last: begin with the last block, for then what the pass before touched last is in the cache.
     """
-    cdef Py_ssize_t i = width, lanes = sizeof(lanes_t) // sizeof(double)
-    while i > 0:
-        if i % (4 * lanes) == 0:
-            i -= 4 * lanes
-            subtract_products_block(rows, length, columns + i, lr, result + i, stride, 4)
+    cdef Py_ssize_t i = width if from_last else 0, lanes = sizeof(lanes_t) // sizeof(double), block
+    while (i > 0 if from_last else i < width):
+        block = 4 * lanes if (i % (4 * lanes) == 0 if from_last else i + 4 * lanes <= width) else lanes
+        i -= block if from_last else 0
+        if vector and block > lanes:
+            subtract_products_block(rows, length, columns + i, result + i, stride, vector, sums + i, 4)
+        elif vector:
+            subtract_products_block(rows, length, columns + i, result + i, stride, vector, sums + i, 1)
+        elif block > lanes:
+            subtract_products_block(rows, length, columns + i, result + i, stride, NULL, NULL, 4)
         else:
-            i -= lanes
-            subtract_products_block(rows, length, columns + i, lr, result + i, stride, 1)
+            subtract_products_block(rows, length, columns + i, result + i, stride, NULL, NULL, 1)
+        i += 0 if from_last else block
 
 
-cdef void subtract_gradient(const Network* n, double* parameters, const double* row) noexcept nogil:
-    """gradients, and the step of sgd with them, in one pass over the parameters; for a window of one step."""
+cdef void subtract_gradient(const Network* n, double* parameters, Tape tape, const double* next_input) noexcept nogil:
+    """gradients, subtracted, for a window of one step.
+
+    next_input: the input of the step to come, or NULL. Where the weights leave the cache between two passes, its sums
+    of the gates are computed in the same pass.
+    """
+    cdef double* row = tape.rows
+    cdef double* after = row + n.row
     cdef Py_ssize_t i
-    subtract_products(row + n.one, 1 + n.input_size, row + n.delta, n.stride, n.lr,
-                      parameters + n.b_hidden, n.stride)
-    subtract_products(row + n.h, n.hidden_size, row + n.delta_hidden, n.stride, n.lr,
-                      parameters + n.w_hidden_hidden, n.stride)
     if n.cell == GRU:
+        subtract_products(row + n.one, 1 + n.input_size, row + n.delta, n.width, parameters + n.b_hidden, n.stride,
+                          NULL, NULL, True)
+        subtract_products(row + n.h, n.hidden_size, row + n.delta_hidden, n.width,
+                          parameters + n.w_hidden_hidden, n.stride, NULL, NULL, True)
         for i in range(n.hidden_size):
-            parameters[n.b_hidden_hidden + i] -= n.lr * row[n.delta_hidden + 2 * n.hidden_size + i]
-    subtract_products(row + n.by_output, n.output_size, row + n.row + n.h, n.lanes, n.lr,
-                      parameters + n.w_hidden_output, n.lanes)
-    subtract_products(row + n.one, 1, row + n.by_output, n.outputs, n.lr, parameters + n.b_output, n.outputs)
+            parameters[n.b_hidden_hidden + i] -= row[n.delta_hidden + 2 * n.hidden_size + i]
+    elif next_input and n.length > CACHE:
+        after[n.one] = 1.0
+        for i in range(n.input_size):
+            after[n.x + i] = next_input[i]
+        tape.ahead = tape.values
+        tape.from_last = not tape.from_last
+        subtract_products(row + n.one, 1 + n.input_size + n.hidden_size, row + n.delta, n.width,
+                          parameters + n.b_hidden, n.stride, after + n.one, tape.values, tape.from_last)
+    else:
+        subtract_products(row + n.one, 1 + n.input_size + n.hidden_size, row + n.delta, n.width,
+                          parameters + n.b_hidden, n.stride, NULL, NULL, True)
+    subtract_products(row + n.by_output, n.output_size, row + n.row + n.h, n.lanes,
+                      parameters + n.w_hidden_output, n.lanes, NULL, NULL, True)
+    subtract_products(row + n.one, 1, row + n.by_output, n.outputs, parameters + n.b_output, n.outputs,
+                      NULL, NULL, True)
 
 
-cdef int update(const Network* n, double* memory, Tape tape, Py_ssize_t steps, double* work) except -1 nogil:
-    """Learn from a window that is complete. Returns whether all is finite; if it is not, nothing has changed."""
+cdef int update(const Network* n, double* memory, Tape tape, Py_ssize_t steps, const double* next_input,
+                double* work) except -1 nogil:
+    """Learn from a window that is complete. Returns whether all is finite; if it is not, nothing has changed.
+
+    next_input: the input of the step to come, or NULL; with it tape.ahead may be set.
+    """
     cdef double factor = 1.0, norm, beta_1 = memory[3 * n.length], beta_2 = memory[3 * n.length + 1]
     cdef double* values = tape.values
     cdef Py_ssize_t length = n.length, changed = length
-    backward(n, memory, tape, steps, work)
-    if (steps == 1 and n.optimizer == SGD and n.momentum == 0.0 and not n.clip < INFINITY
-            and is_surely_finite(n, memory, tape)):
-        subtract_gradient(n, memory, tape.rows)
+    # Plain sgd multiplies the gradient of the loss by lr before it runs back, not that of each parameter after it.
+    cdef bint plain = n.optimizer == SGD and n.momentum == 0.0 and not n.clip < INFINITY
+    backward(n, memory, tape, steps, n.lr if plain else 1.0, work)
+    # It needs no gradient written down, which saves time where that and the parameters are too large for the cache.
+    # Ctrl-C is not heard while the parameters change, so that they change in one go only where that is done in no time.
+    if (plain and (steps == 1 or length > CACHE) and <double> steps * length < WORK
+            and is_surely_finite(n, memory, tape, steps)):
+        if steps == 1:
+            subtract_gradient(n, memory, tape, next_input)
+        else:
+            gradients(n, tape, steps, memory, True, NULL)
         return True
-    gradients(n, tape, steps, work)
+    gradients(n, tape, steps, values, False, work)
     if n.clip < INFINITY:
         norm = sqrt(square_of_gradient(n, values, values + length))
         if not isfinite(norm):
@@ -388,7 +445,7 @@ cdef int update(const Network* n, double* memory, Tape tape, Py_ssize_t steps, d
         momentum_step(length, memory, factor, n.lr, n.momentum, values, values + length)
         changed = 2 * length
     else:
-        sgd_step(length, memory, factor, n.lr, values)
+        sgd_step(length, memory, factor, 1.0 if plain else n.lr, values)
     if not all_finite(values, changed):
         return False
     memcpy(memory, values, changed * sizeof(double))
@@ -400,7 +457,7 @@ cdef int update(const Network* n, double* memory, Tape tape, Py_ssize_t steps, d
 cdef struct Progress:
     double total                # the losses of an epoch so far
     double work                 # since the last look at Ctrl-C
-    double* state               # the one after the last update
+    double* row                 # the state after the last update
     bint learned                # whether there was one
 
 
@@ -411,6 +468,7 @@ cdef Py_ssize_t train_sequence(const Network* n, double* memory, Tape tape, cons
     cdef double loss
     cdef Py_ssize_t start = 0, steps, block, done, t, window = n.window if n.window > 0 else length
     cdef Py_ssize_t block_size = max(1, <Py_ssize_t> (WORK / 4 / work_of_step(n)))
+    tape.ahead = NULL
     fill(rows + n.h, n.lanes, 0.0)
     if n.cell == LSTM:
         fill(rows + n.c, n.lanes, 0.0)
@@ -422,7 +480,7 @@ cdef Py_ssize_t train_sequence(const Network* n, double* memory, Tape tape, cons
         while done < steps:
             block = min(block_size, steps - done)
             forward(n, memory, tape.weights if steps > 1 else NULL, rows + done * n.row, block,
-                    inputs + (start + done) * n.input_size)
+                    inputs + (start + done) * n.input_size, tape.ahead)
             for t in range(done, done + block):
                 loss = loss_of_step(n, rows + t * n.row, targets + (start + t) * n.target_size)
                 if not isfinite(loss):
@@ -430,25 +488,26 @@ cdef Py_ssize_t train_sequence(const Network* n, double* memory, Tape tape, cons
                 progress.total += loss
             done += block
             look_for_signals(&progress.work, block * work_of_step(n))
-        if not update(n, memory, tape, steps, &progress.work):
-            return start + steps - 1
-        copy_state(n, rows + steps * n.row, rows)
-        read_state(n, rows, progress.state)
-        progress.learned = True
-        look_for_signals(&progress.work, n.length)
         start += steps
+        tape.ahead = NULL
+        if not update(n, memory, tape, steps, inputs + start * n.input_size if start < length else NULL,
+                      &progress.work):
+            return start - 1
+        copy_state(n, rows + steps * n.row, rows)
+        copy_state(n, rows, progress.row)
+        progress.learned = True
     return length
 
 
 cdef inline double work_of_step(const Network* n) noexcept nogil:
-    return n.stride * (n.hidden_size + n.input_size + 32.0) + n.output_size * (n.hidden_size + 32.0)
+    return n.width * (n.hidden_size + n.input_size + 32.0) + n.output_size * (n.hidden_size + 32.0)
 
 
 cdef void copy_state(const Network* n, const double* source, double* target) noexcept nogil:
     """From one row of the tape to another."""
-    memcpy(target + n.h, source + n.h, n.hidden_size * sizeof(double))
+    copy_padded(source + n.h, n.hidden_size, target + n.h)
     if n.cell == LSTM:
-        memcpy(target + n.c, source + n.c, n.hidden_size * sizeof(double))
+        copy_padded(source + n.c, n.hidden_size, target + n.c)
 
 
 cdef void read_state(const Network* n, const double* row, double* state) noexcept nogil:
@@ -475,7 +534,7 @@ cdef int predict_sequence(const Network* n, const double* memory, Tape tape, con
         write_state(n, state, rows)
     while start < length:
         block = min(tape.steps, length - start)
-        forward(n, memory, tape.weights, rows, block, inputs + start * n.input_size)
+        forward(n, memory, tape.weights, rows, block, inputs + start * n.input_size, NULL)
         if predictions:
             for t in range(block):
                 activate_output(n.output, n.output_size, rows + t * n.row + n.sums,
@@ -726,7 +785,7 @@ cdef class RNNCore:
         cdef const double* y_values = <const double*> y.view.buf
         cdef Lengths sequences = Lengths(lengths)
         cdef Py_ssize_t epoch, i = 0, start = 0, done = 0, steps = sequences.total
-        cdef Doubles memory = self.memory, own_state = self.state, state = Doubles(2 * network.hidden_size)
+        cdef Doubles memory = self.memory, state = self.state, row = Doubles(network.row)
         cdef Progress progress
         cdef Tape tape
         x.hold_to(steps * network.input_size)
@@ -734,7 +793,7 @@ cdef class RNNCore:
         tape = new_tape(&network, min(sequences.longest, network.window) if network.window > 0 else sequences.longest,
                         True)
         progress.work = 0.0
-        progress.state = state.start
+        progress.row = row.start
         progress.learned = False
         for epoch in range(epochs):
             progress.total = 0.0
@@ -751,7 +810,7 @@ cdef class RNNCore:
                     raise diverged(place_of(epoch, i, sequences.count, done), network.lr, network.clip)
             finally:
                 if progress.learned:
-                    memcpy(own_state.start, state.start, 2 * network.hidden_size * sizeof(double))
+                    read_state(&network, row.start, state.start)
                     self.waiting = 0
             losses.append(progress.total / steps)
             if report is not None and epoch % 10 == 0:
@@ -824,12 +883,12 @@ cdef class RNNCore:
             pack_weights(n, memory.start, tape)
             predict_sequence(n, memory.start, tape, x_values, steps - 1, h_values, NULL, NULL, &work)
             write_state(n, h_values, row)
-            forward(n, memory.start, tape.weights, row, 1, x_values + (steps - 1) * n.input_size)
+            forward(n, memory.start, tape.weights, row, 1, x_values + (steps - 1) * n.input_size, NULL)
             predict_row(n, row, p_values)
             for t in range(1, count):
                 copy_state(n, row + n.row, row)
                 feed_back(n, p_values + (t - 1) * size, row + n.gradient)
-                forward(n, memory.start, tape.weights, row, 1, row + n.gradient)
+                forward(n, memory.start, tape.weights, row, 1, row + n.gradient, NULL)
                 predict_row(n, row, p_values + t * size)
                 look_for_signals(&work, work_of_step(n))
             read_state(n, row + n.row, h_values)
@@ -860,7 +919,7 @@ cdef class RNNCore:
             self._need(self.waiting + 1, False)
             row = self.tape.rows + self.waiting * n.row
             write_state(n, self.state.start, row)
-            forward(n, self.memory.start, NULL, row, 1, self.row.start)
+            forward(n, self.memory.start, NULL, row, 1, self.row.start, NULL)
             activate_output(n.output, n.output_size, row + n.sums, predictions)
             for i in range(n.output_size):
                 if predictions[i] != predictions[i]:
@@ -887,12 +946,12 @@ cdef class RNNCore:
             tape = self.tape
             row = tape.rows + self.waiting * n.row
             write_state(n, state.start, row)
-            forward(n, memory.start, NULL, row, 1, x)
+            forward(n, memory.start, NULL, row, 1, x, NULL)
             if not isfinite(loss_of_step(n, row, targets)):
                 raise diverged("", n.lr, n.clip)
             if 0 < n.window <= self.waiting + 1:
                 tape.bound = INFINITY           # the parameters may have been written to
-                if not update(n, memory.start, tape, self.waiting + 1, &work):
+                if not update(n, memory.start, tape, self.waiting + 1, NULL, &work):
                     raise diverged("", n.lr, n.clip)
                 self.waiting = 0
             else:

@@ -14,7 +14,9 @@ Matrix = list[Vector]  # its rows
 #   sigmoid(k ln(2) + 2b) = s + s (1 - s) * 2 increase, with s = 2^k / (2^k + 1)
 #   exp(k ln(2) + 2b) = 2^k (1 + 2 increase), with the increase for 2^k = 0, where a is -1
 # where increase = tanh(b) / (1 + a tanh(b)), and tanh(b) = b / (1 + z / (3 + z / (5 + ...))) with z = b^2, Lambert's
-# continued fraction (1768). Cut off after z / 11 it is b * top(z) / bottom(z), and off by less than 6e-19 of its value.
+# continued fraction (1768). Cut off after z / 11 it is b * top(z) / bottom(z), and off by less than 6e-19 of its value:
+#   top(z) = z^2 + 60 z + 495, bottom(z) = top(z) + rest(z), rest(z) = (z^3 + 189 z^2 + 3465 z) / 21
+# top and rest are computed from their roots, for (z + root) * (z + root) is faster than a sum of powers.
 
 LOG2_E = 1.4426950408889634  # log2(e)
 # ln(2) / 2 in two parts, the first of 32 bits: its product with an integer below 2^20 is exact (Cody and Waite 1980).
@@ -23,6 +25,8 @@ ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it rounds a double to an intege
 EXP_LOW, EXP_HIGH = -746.0, 710.0  # exp is 0.0 below, infinity above
 SIGMOID_ONE = 40.0  # sigmoid is 1.0 above
 TANH_ONE = 22.0  # tanh is 1.0 above
+TOP_ROOT_1, TOP_ROOT_2 = 9.8753882025018927, 50.124611797498107  # 30 - sqrt(405) and 30 + sqrt(405)
+REST_ROOT_1, REST_ROOT_2 = 20.572670817890358, 168.42732918210965  # 94.5 - sqrt(5465.25) and 94.5 + sqrt(5465.25)
 
 
 def power_of_two(rounded: float) -> float:
@@ -37,13 +41,16 @@ def split(half: float) -> tuple[float, float]:
     return rounded, (half - k * HALF_LN2_HIGH) - k * HALF_LN2_LOW
 
 
-def increase(power: float, b: float) -> float:
-    """As b - b * (something small), so that it loses no digits. All is multiplied by (power + 1) * bottom(z)."""
+def decrease(power: float, b: float) -> float:
+    """1 - increase / b, with power = 2^k: a small number, so that taking b times it from b loses no digits.
+
+    Numerator and denominator are multiplied by (power + 1) * bottom(z).
+    """
     z = b * b
-    top = (10395.0 + 1260.0 * z) + 21.0 * (z * z)
-    bottom_less_top = 3465.0 * z + (z * z) * (189.0 + z)
-    less = (power + 1.0) * bottom_less_top + ((power - 1.0) * b) * top
-    return b - b * (less / (less + (power + 1.0) * top))
+    below, above = (power - 1.0) * b, power + 1.0
+    top = (z + TOP_ROOT_1) * (z + TOP_ROOT_2)
+    rest = ((above * (1.0 / 21.0)) * z) * ((z + REST_ROOT_1) * (z + REST_ROOT_2))
+    return (rest + below * top) / (rest + (below + above) * top)
 
 
 def fast_exp(x: float) -> float:
@@ -53,7 +60,8 @@ def fast_exp(x: float) -> float:
     x = EXP_HIGH if x > EXP_HIGH else x
     rounded, b = split(0.5 * x)
     half = 0.5 * (rounded - ROUND) + ROUND  # 2^k in two steps: it can be too large or too small for a double
-    return (1.0 + 2.0 * increase(0.0, b)) * power_of_two(half) * power_of_two(rounded - half + ROUND)
+    c = 2.0 * b
+    return (1.0 + (c - c * decrease(0.0, b))) * power_of_two(half) * power_of_two(rounded - half + ROUND)
 
 
 def fast_sigmoid(x: float) -> float:
@@ -65,7 +73,8 @@ def fast_sigmoid(x: float) -> float:
     half = 0.5 * (rounded - ROUND) + ROUND
     power = power_of_two(half) * power_of_two(rounded - half + ROUND)
     s = power / (power + 1.0)
-    return s + (s * (1.0 - s)) * (2.0 * increase(power, b))
+    c = (s * (1.0 - s)) * (2.0 * b)
+    return s + (c - c * decrease(power, b))
 
 
 def fast_tanh(x: float) -> float:
@@ -76,7 +85,8 @@ def fast_tanh(x: float) -> float:
     rounded, b = split(t)
     power = power_of_two(rounded)
     a = (power - 1.0) / (power + 1.0)
-    return copysign(a + (1.0 - a * a) * increase(power, b), x)
+    c = (1.0 - a * a) * b
+    return copysign(a + (c - c * decrease(power, b)), x)
 
 
 # ---- sums: in the order of their terms ----

@@ -190,10 +190,10 @@ class RNNCore:
             self._bytes[:], self._running = values, running
         return loss, activate_output(self._output, sums), running
 
-    def _gradients(self, weights: Weights, window: tuple[Step, ...]) -> list[Matrix]:
-        """The gradient of the window's mean loss, by truncated backpropagation through time, as rows."""
+    def _gradients(self, weights: Weights, window: tuple[Step, ...], factor: float) -> list[Matrix]:
+        """`factor` times the gradient of the window's mean loss, by truncated backpropagation through time, as rows."""
         size = self._hidden_size
-        scale = 1.0 / len(window)
+        scale = factor / len(window)
         by_state = [0.0] * len(self._fresh)
         outputs: Matrix = []
         deltas: Matrix = []
@@ -219,7 +219,10 @@ class RNNCore:
 
     def _update(self, weights: Weights, window: tuple[Step, ...], where: str) -> bytes:
         """All that learning changes, after a window that is complete: what is to be written to the memory."""
-        gradients = self._gradients(weights, window)
+        # Plain sgd multiplies the gradient of the loss by lr before it runs back, not that of each parameter after it.
+        plain = self._optimizer == "sgd" and self._momentum == 0.0 and self._clip == inf
+        gradients = self._gradients(weights, window, self._lr if plain else 1.0)
+        lr = 1.0 if plain else self._lr
         factor = 1.0
         finite = True
         if self._clip < inf:
@@ -245,13 +248,13 @@ class RNNCore:
             if self._optimizer == "sgd":
                 if self._momentum != 0.0:
                     g = values[n + i] = self._momentum * values[n + i] + g
-                values[i] -= self._lr * g
+                values[i] -= lr * g
                 continue
             if self._optimizer == "adamw":
-                values[i] *= 1.0 - self._lr * self._weight_decay
+                values[i] *= 1.0 - lr * self._weight_decay
             m = values[n + i] = BETA_1 * values[n + i] + (1.0 - BETA_1) * g
             v = values[2 * n + i] = BETA_2 * values[2 * n + i] + (1.0 - BETA_2) * (g * g)
-            values[i] -= self._lr * ((m / (1.0 - beta_1)) / (sqrt(v / (1.0 - beta_2)) + EPSILON))
+            values[i] -= lr * ((m / (1.0 - beta_1)) / (sqrt(v / (1.0 - beta_2)) + EPSILON))
         if not (finite and all(map(isfinite, values))):
             raise diverged(where, self._lr, self._clip)
         return pack(f"{len(values)}d", *values)

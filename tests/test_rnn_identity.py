@@ -143,6 +143,34 @@ def test_everything(packages, case):
     assert all(found == twin for found in compiled)
 
 
+LARGE = [(kind, 66 if kind[0] == "elman" else 41) for kind in KINDS]  # more weights than the first-level cache holds
+
+
+@pytest.mark.parametrize(("kind", "size"), LARGE)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[:2])
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize(("lr", "scale"), [(0.01, 0.3), (30.0, 3.0), (1e200, 1e3)])
+def test_large(packages, kind, size, optimizer, window, lr, scale):
+    """Where plain sgd writes no gradient down, and with a window of 1 computes the next step's sums beside it."""
+    case = kind, OUTPUTS[0], optimizer, (2, size, 2), window, inf, lr, [5, 1, 4], 1, scale
+    *compiled, twin = (everything(package.simple.core, case) for package in packages)
+    assert all(found == twin for found in compiled)
+
+
+@pytest.mark.parametrize("size", [3, 66])
+def test_zeros_keep_their_signs(fastrnn, size):
+    """A sum of nothing but -0.0 is -0.0, and so is its tanh."""
+    network = fastrnn.simple.core.RNNCore()
+    network._build("elman", "tanh", 2, size, 1, "linear", "half_squared_error", "sgd")
+    network._window = 1
+    memory = network._memory
+    for i in range((len(memory) - 2) // 3):
+        memory[i] = 1.0 if i < 2 * size and i % 2 == 0 else -0.0  # the first input's weights are 1
+    network._memory = memory
+    network._train(buffer([1.0, 1.0, -0.0, 1.0]), buffer([0.0, 0.0]), [2], 1, [], None)
+    assert list(map(str, network._state)) == ["-0.0"] * size
+
+
 @pytest.mark.parametrize("label", [-1.0, 3.0, 1e300, float("nan")])
 def test_a_class_that_there_is_not(fastrnn, label):
     network = fastrnn.simple.core.RNNCore()
