@@ -125,8 +125,20 @@ cdef void forward(const Network* n, const double* parameters, const double* pack
         else:
             lstm_forward(n, start, weights, stride, terms, row, t & 1)
     for i in range(n.output_size):
-        output_sums(parameters[n.b_output + i], parameters + n.w_hidden_output + i * n.lanes, n.hidden_size,
-                    rows + n.row + n.h, n.row, steps, rows + n.sums + i)
+        if steps == 1:
+            rows[n.sums + i] = output_sum(parameters[n.b_output + i], parameters + n.w_hidden_output + i * n.lanes,
+                                          n.hidden_size, rows + n.row + n.h)
+        else:
+            output_sums(parameters[n.b_output + i], parameters + n.w_hidden_output + i * n.lanes, n.hidden_size,
+                        rows + n.row + n.h, n.row, steps, rows + n.sums + i)
+
+
+cdef inline double output_sum(double bias, const double* weights, Py_ssize_t size, const double* h) noexcept nogil:
+    cdef double total = bias
+    cdef Py_ssize_t j
+    for j in range(size):
+        total += weights[j] * h[j]
+    return total
 
 
 cdef void output_sums(double bias, const double* weights, Py_ssize_t size, const double* h, Py_ssize_t row,
@@ -150,10 +162,7 @@ cdef void output_sums(double bias, const double* weights, Py_ssize_t size, const
         sums += 4 * row
         t += 4
     while t < steps:
-        a = bias
-        for j in range(size):
-            a += weights[j] * h[j]
-        sums[0] = a
+        sums[0] = output_sum(bias, weights, size, h)
         h += row
         sums += row
         t += 1
@@ -178,16 +187,15 @@ cdef int backward(const Network* n, const double* parameters, Tape tape, Py_ssiz
     cdef Py_ssize_t t, i
     if steps > 1:
         pack_rows(parameters + n.w_hidden_hidden, n.stride, n.gates, n.lanes, n.hidden_size, tape.w_hidden_hidden)
-    fill(tape.by_h, n.lanes, 0.0)
-    if n.cell != ELMAN:                     # there it stays 0.0
+    if n.cell != ELMAN:                     # there by_other stays 0.0
         fill(tape.by_other, n.lanes, 0.0)
     for t in range(steps - 1, -1, -1):
         row = tape.rows + t * n.row
         by_rows = tape.w_hidden_hidden if t > 0 else NULL
         for i in range(n.output_size):
             row[n.by_output + i] = scale * row[n.gradient + i]
-        add_products(tape.by_h, parameters + n.w_hidden_output, n.lanes, row + n.by_output, n.output_size,
-                     tape.by_h, n.lanes, False)
+        add_products(tape.by_h if t < steps - 1 else tape.by_other, parameters + n.w_hidden_output, n.lanes,
+                     row + n.by_output, n.output_size, tape.by_h, n.lanes, False)
         if n.cell == ELMAN:
             elman_backward(n, by_rows, row, tape.by_h, tape.by_other, t & 1)
         elif n.cell == GRU:
@@ -296,6 +304,7 @@ cdef double sum_of_squares(const double* values, Py_ssize_t length) noexcept nog
     """Of padded values; NaN or infinity if one of them is. Not part of any result: its order is free."""
     cdef const lanes_t* vectors = <const lanes_t*> values
     cdef lanes_t[4] sums        # side by side: a sum waits for each of its additions
+    cdef lanes_t total
     cdef Py_ssize_t i, k, lanes = sizeof(lanes_t) // sizeof(double)
     cdef double result = 0.0
     for k in range(4):
@@ -305,9 +314,9 @@ cdef double sum_of_squares(const double* values, Py_ssize_t length) noexcept nog
             sums[k] = sums[k] + vectors[i + k] * vectors[i + k]
     for i in range(length // lanes // 4 * 4, length // lanes):
         sums[0] = sums[0] + vectors[i] * vectors[i]
-    sums[0] = (sums[0] + sums[1]) + (sums[2] + sums[3])
+    total = (sums[0] + sums[1]) + (sums[2] + sums[3])
     for k in range(lanes):
-        result += (<double*> &sums[0])[k]
+        result += (<double*> &total)[k]
     return result
 
 
@@ -335,7 +344,7 @@ cdef inline void subtract_products_block(const double* rows, Py_ssize_t length, 
     cdef double value, next_value = 0.0
     cdef Py_ssize_t i, k
     for i in range(block):
-        column[i] = (<const lanes_t*> columns)[i]
+        column[i] = -(<const lanes_t*> columns)[i]      # to add instead of subtracting: an instruction less
         total[i] = -(column[i] - column[i])     # -0.0: added to the first term it leaves that as it is
     for k in range(length):
         row = <lanes_t*> (result + k * stride)
@@ -343,7 +352,7 @@ cdef inline void subtract_products_block(const double* rows, Py_ssize_t length, 
         if vector:
             next_value = vector[k]
         for i in range(block):
-            row[i] = row[i] - column[i] * value
+            row[i] = row[i] + column[i] * value
             if vector:
                 total[i] = total[i] + row[i] * next_value
     if vector:
@@ -457,8 +466,8 @@ cdef int update(const Network* n, double* memory, Tape tape, Py_ssize_t steps, c
 cdef struct Progress:
     double total                # the losses of an epoch so far
     double work                 # since the last look at Ctrl-C
-    double* row                 # the state after the last update
-    bint learned                # whether there was one
+    double* state               # the row with the state after the last update; NULL, if there was none
+    double* spare               # a row for it, where that on the tape is needed for the next sequence
 
 
 cdef Py_ssize_t train_sequence(const Network* n, double* memory, Tape tape, const double* inputs,
@@ -469,6 +478,9 @@ cdef Py_ssize_t train_sequence(const Network* n, double* memory, Tape tape, cons
     cdef Py_ssize_t start = 0, steps, block, done, t, window = n.window if n.window > 0 else length
     cdef Py_ssize_t block_size = max(1, <Py_ssize_t> (WORK / 4 / work_of_step(n)))
     tape.ahead = NULL
+    if progress.state == rows:
+        copy_state(n, rows, progress.spare)
+        progress.state = progress.spare
     fill(rows + n.h, n.lanes, 0.0)
     if n.cell == LSTM:
         fill(rows + n.c, n.lanes, 0.0)
@@ -494,8 +506,7 @@ cdef Py_ssize_t train_sequence(const Network* n, double* memory, Tape tape, cons
                       &progress.work):
             return start - 1
         copy_state(n, rows + steps * n.row, rows)
-        copy_state(n, rows, progress.row)
-        progress.learned = True
+        progress.state = rows
     return length
 
 
@@ -785,7 +796,7 @@ cdef class RNNCore:
         cdef const double* y_values = <const double*> y.view.buf
         cdef Lengths sequences = Lengths(lengths)
         cdef Py_ssize_t epoch, i = 0, start = 0, done = 0, steps = sequences.total
-        cdef Doubles memory = self.memory, state = self.state, row = Doubles(network.row)
+        cdef Doubles memory = self.memory, state = self.state, spare = Doubles(network.row)
         cdef Progress progress
         cdef Tape tape
         x.hold_to(steps * network.input_size)
@@ -793,8 +804,8 @@ cdef class RNNCore:
         tape = new_tape(&network, min(sequences.longest, network.window) if network.window > 0 else sequences.longest,
                         True)
         progress.work = 0.0
-        progress.row = row.start
-        progress.learned = False
+        progress.state = NULL
+        progress.spare = spare.start
         for epoch in range(epochs):
             progress.total = 0.0
             start = 0
@@ -809,8 +820,8 @@ cdef class RNNCore:
                 if start < steps:
                     raise diverged(place_of(epoch, i, sequences.count, done), network.lr, network.clip)
             finally:
-                if progress.learned:
-                    read_state(&network, row.start, state.start)
+                if progress.state:
+                    read_state(&network, progress.state, state.start)
                     self.waiting = 0
             losses.append(progress.total / steps)
             if report is not None and epoch % 10 == 0:
