@@ -325,12 +325,24 @@ cdef bint is_surely_finite(const Network* n, const double* memory, Tape tape, Py
 
     A yes is always right. A no means that it has to be tried.
     """
+    cdef const double* row = tape.rows
+    cdef double by_outputs = 0.0, values = 2.0, total
+    cdef Py_ssize_t i
+    if steps == 1 and n.cell == ELMAN and n.activation != RELU and tape.bound < 1e100:
+        # Told from few numbers: no state is larger than 1 (train() begins with zeros, and for learn() no bound is known),
+        # and no gradient by a sum larger than those by the outputs times an output weight.
+        for i in range(n.output_size):
+            by_outputs += fabs(row[n.by_output + i])
+        for i in range(n.input_size):
+            values += fabs(row[n.x + i])
+        tape.bound += by_outputs * (1.0 + tape.bound) * values
+        if tape.bound < 1e100:
+            return True
     # By Cauchy and Schwarz no sum of products of what is on the tape is larger than the sum of all its squares.
-    if not sum_of_squares(tape.rows, steps * n.row + n.h + n.lanes) < 1e16:
-        return False
-    tape.bound += 1e16
+    total = sum_of_squares(row, steps * n.row + n.h + n.lanes)
+    tape.bound += total
     if not tape.bound < 1e100:
-        tape.bound = sqrt(sum_of_squares(memory, n.length)) + 1e16
+        tape.bound = sqrt(sum_of_squares(memory, n.length)) + total
     return tape.bound < 1e100
 
 
