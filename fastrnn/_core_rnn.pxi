@@ -442,7 +442,7 @@ cdef int update(const Network* n, double* memory, Tape tape, Py_ssize_t steps, c
     backward(n, memory, tape, steps, n.lr if plain else 1.0, work)
     # It needs no gradient written down, which saves time where that and the parameters are too large for the cache.
     # Ctrl-C is not heard while the parameters change, so that they change in one go only where that is done in no time.
-    if (plain and (steps == 1 or length > CACHE) and <double> steps * length < WORK
+    if (plain and (steps == 1 or length > CACHE) and <double> steps * length < WORK / 8
             and is_surely_finite(n, memory, tape, steps)):
         if steps == 1:
             subtract_gradient(n, memory, tape, next_input)
