@@ -103,10 +103,11 @@ cdef void lay_out(Network* n) noexcept nogil:
 # ---- the cells, one step forward and backward ----
 # forward: from `row` on the tape, with its x and h (and c), to the h (and c) of the row after it. `weights`, `stride`:
 # the columns of w_input_hidden and w_hidden_hidden, with a GRU of w_hidden_hidden alone, for add_products, as is
-# `from_last` here and below.
+# `from_last` here and below. `start`, `terms`: what their sums start from, and how many columns are to be added: the
+# bias and all of them or, where the sums are known already, these and none (a GRU has two kinds of sums, and its bias).
 # backward: from the gradient by the state after it, by_h (and by_c), to the deltas and the gradient by the state
-# before.
-# `rows`: the rows of w_hidden_hidden, packed, or NULL where the gradient by the state before is not wanted.
+# before. `rows`: the rows of w_hidden_hidden, packed, or NULL where the latter is not wanted: by_h then stays as it is.
+# `zeros`: as many as there are units, padded.
 
 cdef void elman_forward(const Network* n, const double* start, const double* weights, Py_ssize_t stride,
                         Py_ssize_t terms, double* row, bint from_last) noexcept nogil:

@@ -54,12 +54,12 @@ cdef inline double split(double half, double* b) noexcept nogil:
 cdef inline double decrease(double power, double b) noexcept nogil:
     """1 - increase / b, with power = 2^k: a small number, so that taking b times it from b loses no digits.
 
-    Numerator and denominator are multiplied by (power + 1) * bottom(z).
+    It is (rest + a b top) / (rest + (1 + a b) top); numerator and denominator are multiplied by 2^k + 1.
     """
     cdef double z = b * b, below = (power - 1.0) * b, above = power + 1.0
     cdef double top = (z + TOP_ROOT_1) * (z + TOP_ROOT_2)
-    cdef double rest = ((above * (1.0 / 21.0)) * z) * ((z + REST_ROOT_1) * (z + REST_ROOT_2))
-    return (rest + below * top) / (rest + (below + above) * top)
+    cdef double above_rest = ((above * (1.0 / 21.0)) * z) * ((z + REST_ROOT_1) * (z + REST_ROOT_2))
+    return (above_rest + below * top) / (above_rest + (below + above) * top)
 
 
 cdef inline double fast_exp(double x) noexcept nogil:
@@ -225,6 +225,11 @@ cdef void pack_rows(const double* columns, Py_ssize_t stride, Py_ssize_t length,
         i += block
 
 
+cdef struct Work:
+    double done         # products since the last look for signals
+    double bound        # no parameter is larger: told by is_surely_finite, infinity as soon as Python code may have run
+
+
 cdef inline void sum_of_products_block(const double* rows, const double* columns, Py_ssize_t stride, Py_ssize_t steps,
                                        double* result, Py_ssize_t result_stride, bint subtract,
                                        Py_ssize_t height, Py_ssize_t block) noexcept nogil:
@@ -249,7 +254,7 @@ cdef inline void sum_of_products_block(const double* rows, const double* columns
 
 cdef int sum_of_products(const double* rows, Py_ssize_t length, const double* columns, Py_ssize_t width,
                          Py_ssize_t stride, Py_ssize_t steps, double* result, Py_ssize_t result_stride, bint subtract,
-                         double* work) except -1 nogil:
+                         Work* work) except -1 nogil:
     """result[k][i] = rows[0][k] * columns[0][i] + rows[1][k] * columns[1][i] + ...: a gradient over a window.
 
     rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded. k is
@@ -285,11 +290,12 @@ cdef int sum_of_products(const double* rows, Py_ssize_t length, const double* co
     return 0
 
 
-cdef int look_for_signals(double* work, double done) except -1 nogil:
+cdef int look_for_signals(Work* work, double done) except -1 nogil:
     """Count the products that are done, and every WORK of them look for Ctrl-C."""
-    work[0] += done
-    if work[0] > WORK:
-        work[0] = 0.0
+    work.done += done
+    if work.done > WORK:
+        work.done = 0.0
+        work.bound = INFINITY       # a handler may write to the parameters
         with gil:
             PyErr_CheckSignals()
     return 0

@@ -44,13 +44,13 @@ def split(half: float) -> tuple[float, float]:
 def decrease(power: float, b: float) -> float:
     """1 - increase / b, with power = 2^k: a small number, so that taking b times it from b loses no digits.
 
-    Numerator and denominator are multiplied by (power + 1) * bottom(z).
+    It is (rest + a b top) / (rest + (1 + a b) top); numerator and denominator are multiplied by 2^k + 1.
     """
     z = b * b
     below, above = (power - 1.0) * b, power + 1.0
     top = (z + TOP_ROOT_1) * (z + TOP_ROOT_2)
-    rest = ((above * (1.0 / 21.0)) * z) * ((z + REST_ROOT_1) * (z + REST_ROOT_2))
-    return (rest + below * top) / (rest + (below + above) * top)
+    above_rest = ((above * (1.0 / 21.0)) * z) * ((z + REST_ROOT_1) * (z + REST_ROOT_2))
+    return (above_rest + below * top) / (above_rest + (below + above) * top)
 
 
 def fast_exp(x: float) -> float:
@@ -64,29 +64,41 @@ def fast_exp(x: float) -> float:
     return (1.0 + (c - c * decrease(0.0, b))) * power_of_two(half) * power_of_two(rounded - half + ROUND)
 
 
-def fast_sigmoid(x: float) -> float:
-    if x != x:
-        return x
+def split_sigmoid(x: float) -> tuple[float, float]:
+    """The 2^k and b of which join_sigmoid makes the sigmoid."""
     x = EXP_LOW if x < EXP_LOW else x
     x = SIGMOID_ONE if x > SIGMOID_ONE else x
     rounded, b = split(0.5 * x)
     half = 0.5 * (rounded - ROUND) + ROUND
-    power = power_of_two(half) * power_of_two(rounded - half + ROUND)
+    return power_of_two(half) * power_of_two(rounded - half + ROUND), b
+
+
+def join_sigmoid(power: float, b: float) -> float:
     s = power / (power + 1.0)
     c = (s * (1.0 - s)) * (2.0 * b)
     return s + (c - c * decrease(power, b))
 
 
-def fast_tanh(x: float) -> float:
+def fast_sigmoid(x: float) -> float:
+    return x if x != x else join_sigmoid(*split_sigmoid(x))
+
+
+def split_tanh(x: float) -> tuple[float, float]:
+    """The 2^k and b of which join_tanh makes tanh |x|."""
     t = abs(x)
-    if t != t:
-        return x
     t = TANH_ONE if t > TANH_ONE else t
     rounded, b = split(t)
-    power = power_of_two(rounded)
+    return power_of_two(rounded), b
+
+
+def join_tanh(power: float, b: float, x: float) -> float:
     a = (power - 1.0) / (power + 1.0)
     c = (1.0 - a * a) * b
     return copysign(a + (c - c * decrease(power, b)), x)
+
+
+def fast_tanh(x: float) -> float:
+    return x if x != x else join_tanh(*split_tanh(x), x)
 
 
 # ---- sums: in the order of their terms ----

@@ -220,9 +220,9 @@ class RNNCore:
     def _update(self, weights: Weights, window: tuple[Step, ...], where: str) -> bytes:
         """All that learning changes, after a window that is complete: what is to be written to the memory."""
         # Plain sgd multiplies the gradient of the loss by lr before it runs back, not that of each parameter after it.
-        plain = self._optimizer == "sgd" and self._momentum == 0.0 and self._clip == inf
-        gradients = self._gradients(weights, window, self._lr if plain else 1.0)
-        lr = 1.0 if plain else self._lr
+        plain_sgd = self._optimizer == "sgd" and self._momentum == 0.0 and self._clip == inf
+        gradients = self._gradients(weights, window, self._lr if plain_sgd else 1.0)
+        lr = 1.0 if plain_sgd else self._lr
         factor = 1.0
         finite = True
         if self._clip < inf:

@@ -1,6 +1,7 @@
 """RNN: Ctrl-C, threads and memory, each in a process of its own."""
 
 import os
+import signal
 
 import pytest
 
@@ -45,6 +46,35 @@ def test_ctrl_c_leaves_a_complete_update(backend, cell, window):
     if backend == "python" and cell != "gru":
         pytest.skip("pure Python is long at it: one is enough")
     assert run(INTERRUPT, cell, window, backend=backend) == "stopped\n"
+
+
+OVERWRITE = """
+import contextlib, math, signal, sys, types
+import fastrnn
+
+def overwrite(*_):
+    network.w_input_hidden, network.w_hidden_hidden, network.b_hidden = [[0.1]] * 3, [[0.0] * 3] * 3, [0.0] * 3
+    network.w_hidden_output = [[1e307] * 3]
+
+network = fastrnn.RNN(3, output="sigmoid", window=1, lr=100.0, epochs=10**6, seed=1)
+verbose = sys.argv[1] == "what is printed to"
+if not verbose:
+    signal.signal(signal.SIGALRM, overwrite)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    with contextlib.redirect_stdout(types.SimpleNamespace(write=overwrite, flush=overwrite)):
+        network.train([1.0] * 100, [0] * 100, verbose=verbose)
+except OverflowError:
+    print("stopped,", all(map(math.isfinite, network._memory)))
+"""
+
+
+@pytest.mark.parametrize("who", ["what is printed to", "a signal handler"])
+def test_parameters_are_overwritten_in_the_middle(backend, who):
+    """Python code that runs in between may write anything: the network notices that it diverges."""
+    if who == "a signal handler" and not hasattr(signal, "setitimer"):
+        pytest.skip("there are no such signals on Windows")
+    assert run(OVERWRITE, who, backend=backend) == "stopped, True\n"
 
 
 INTERRUPT_OTHERS = """
