@@ -61,7 +61,8 @@ cdef enum:
     WORK = 1 << 26      # products from one look at Ctrl-C to the next in an RNN: at most 0.05 s likewise
     PADDING = 4         # rows and columns of an RNN are padded to a multiple of this, the most lanes there are
     ROWS = 16           # steps that a prediction remembers at a time, and learn() at first
-    PART = 64           # rows of its result that sum_of_products takes at a time
+    PART = 64           # rows of its result that sum_of_products takes at a time,
+    STEPS = 128         # and steps
     CACHE = 4096        # doubles that the first-level cache holds
 
 

@@ -231,17 +231,18 @@ cdef struct Work:
 
 
 cdef inline void sum_of_products_block(const double* rows, const double* columns, Py_ssize_t stride, Py_ssize_t steps,
-                                       double* result, Py_ssize_t result_stride, bint subtract,
+                                       double* result, Py_ssize_t result_stride, bint go_on, bint subtract,
                                        Py_ssize_t height, Py_ssize_t block) noexcept nogil:
-    """`height` times `block` times lanes_t of sum_of_products, in registers."""
+    """`height` times `block` times lanes_t of sum_of_products, in registers. go_on: with the sums in `result`."""
     cdef lanes_t* row
     cdef lanes_t sums[4][2]
     cdef const lanes_t* column = <const lanes_t*> columns
     cdef Py_ssize_t t, i, k
     for k in range(height):
+        row = <lanes_t*> (result + k * result_stride)
         for i in range(block):
-            sums[k][i] = column[i] * rows[k]
-    for t in range(1, steps):
+            sums[k][i] = row[i] if go_on else column[i] * rows[k]
+    for t in range(0 if go_on else 1, steps):
         column = <const lanes_t*> (columns + t * stride)
         for k in range(height):
             for i in range(block):
@@ -257,36 +258,48 @@ cdef int sum_of_products(const double* rows, Py_ssize_t length, const double* co
                          Work* work) except -1 nogil:
     """result[k][i] = rows[0][k] * columns[0][i] + rows[1][k] * columns[1][i] + ...: a gradient over a window.
 
-    rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded. k is
-    taken in parts of PART, so that their rows stay in the cache until all columns have gone by. subtract: from what is
-    in `result`. work: NULL, where nobody may look for signals.
+    rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded. The
+    steps are taken in parts of STEPS, and k in parts of PART, so that what they need stays in the cache until all
+    columns have gone by. subtract: from what is in `result`, all steps at once. work: NULL, where nobody may look for
+    signals.
     """
-    cdef Py_ssize_t first = 0, last, i, k, lanes = sizeof(lanes_t) // sizeof(double), block
+    cdef Py_ssize_t start = 0, part = steps if subtract else min(steps, STEPS)
+    cdef Py_ssize_t first, last, i, k, lanes = sizeof(lanes_t) // sizeof(double), block
+    cdef const double* column
     cdef double* sums
-    while first < length:
-        last = min(first + PART, length)
-        i = 0
-        while i < width:
-            block = 2 if i + 2 * lanes <= width else 1
-            k = first
-            while k < last:
-                sums = result + k * result_stride + i
-                if block == 2 and k + 4 <= last:
-                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, subtract, 4, 2)
-                    k += 4
-                elif block == 2:
-                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, subtract, 1, 2)
-                    k += 1
-                elif k + 4 <= last:
-                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, subtract, 4, 1)
-                    k += 4
-                else:
-                    sum_of_products_block(rows + k, columns + i, stride, steps, sums, result_stride, subtract, 1, 1)
-                    k += 1
-            i += block * lanes
-            if work:
-                look_for_signals(work, <double> block * lanes * (last - first) * steps)
-        first = last
+    while start < steps:
+        part = min(part, steps - start)
+        first = 0
+        while first < length:
+            last = min(first + PART, length)
+            i = 0
+            while i < width:
+                block = 2 if i + 2 * lanes <= width else 1
+                column = columns + start * stride + i
+                k = first
+                while k < last:
+                    sums = result + k * result_stride + i
+                    if block == 2 and k + 4 <= last:
+                        sum_of_products_block(rows + start * stride + k, column, stride, part, sums, result_stride,
+                                              start > 0, subtract, 4, 2)
+                        k += 4
+                    elif block == 2:
+                        sum_of_products_block(rows + start * stride + k, column, stride, part, sums, result_stride,
+                                              start > 0, subtract, 1, 2)
+                        k += 1
+                    elif k + 4 <= last:
+                        sum_of_products_block(rows + start * stride + k, column, stride, part, sums, result_stride,
+                                              start > 0, subtract, 4, 1)
+                        k += 4
+                    else:
+                        sum_of_products_block(rows + start * stride + k, column, stride, part, sums, result_stride,
+                                              start > 0, subtract, 1, 1)
+                        k += 1
+                i += block * lanes
+                if work:
+                    look_for_signals(work, <double> block * lanes * (last - first) * part)
+            first = last
+        start += part
     return 0
 
 

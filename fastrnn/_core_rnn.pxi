@@ -330,8 +330,8 @@ cdef bint is_surely_finite(const Network* n, const double* memory, Tape tape, Py
     cdef double by_outputs = 0.0, values = 2.0, total
     cdef Py_ssize_t i
     if steps == 1 and n.cell == ELMAN and n.activation != RELU and bound[0] < 1e100:
-        # From few numbers: no state is larger than 1 (train() begins with zeros, and for learn() no bound is known), and
-        # no gradient by a sum is larger than those by the outputs times an output weight.
+        # From few numbers: no state is larger than 1 (train() begins with zeros, learn() knows no bound), and no
+        # gradient by a sum is larger than those by the outputs times an output weight.
         for i in range(n.output_size):
             by_outputs += fabs(row[n.by_output + i])
         for i in range(n.input_size):

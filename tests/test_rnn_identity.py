@@ -136,6 +136,7 @@ cases = st.tuples(
 @example((KINDS[3], OUTPUTS[0], OPTIMIZERS[2], (1, 33, 2), 0, 0.1, 0.01, [150], 1, 0.3))
 @example((KINDS[4], OUTPUTS[3], OPTIMIZERS[3], (3, 40, 5), 32, 0.1, 0.01, [70, 2], 1, 0.3))
 @example((KINDS[0], OUTPUTS[0], OPTIMIZERS[0], (3, 70, 2), 5, inf, 0.01, [11], 1, 0.3))  # gradients come in parts of 64
+@example((KINDS[0], OUTPUTS[0], OPTIMIZERS[0], (2, 7, 2), 0, inf, 0.01, [300], 1, 0.3))  # and of 128 steps
 @example((KINDS[3], OUTPUTS[0], OPTIMIZERS[0], (70, 5, 3), 5, inf, 0.01, [11], 1, 0.3))
 @example((KINDS[4], OUTPUTS[0], OPTIMIZERS[0], (2, 66, 67), 5, inf, 0.01, [11], 1, 0.3))
 def test_everything(packages, case):
