@@ -113,30 +113,28 @@ cdef inline double fast_tanh(double x) noexcept nogil:
 
 cdef void sigmoid_all(double* values, Py_ssize_t length) noexcept nogil:
     cdef double[32] power, b
-    cdef Py_ssize_t i, part
-    while length > 16:
-        part = min(length, 32)
-        for i in range(part):
+    cdef Py_ssize_t i
+    while length >= 32:
+        for i in range(32):
             power[i] = split_sigmoid(values[i], &b[i])
-        for i in range(part):
+        for i in range(32):
             values[i] = join_sigmoid(power[i], b[i])
-        values += part
-        length -= part
+        values += 32
+        length -= 32
     for i in range(length):
         values[i] = fast_sigmoid(values[i])
 
 
 cdef void tanh_all(double* values, Py_ssize_t length) noexcept nogil:
     cdef double[32] power, b
-    cdef Py_ssize_t i, part
-    while length > 16:
-        part = min(length, 32)
-        for i in range(part):
+    cdef Py_ssize_t i
+    while length >= 32:
+        for i in range(32):
             power[i] = split_tanh(values[i], &b[i])
-        for i in range(part):
+        for i in range(32):
             values[i] = join_tanh(power[i], b[i], values[i])
-        values += part
-        length -= part
+        values += 32
+        length -= 32
     for i in range(length):
         values[i] = fast_tanh(values[i])
 
