@@ -60,11 +60,13 @@ network = fastrnn.RNN(3, output="sigmoid", window=1, lr=100.0, epochs=10**6, see
 verbose = sys.argv[1] == "what is printed to"
 if not verbose:
     signal.signal(signal.SIGALRM, overwrite)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.01)  # again and again: an update may overwrite it in its turn
 try:
     with contextlib.redirect_stdout(types.SimpleNamespace(write=overwrite, flush=overwrite)):
         network.train([1.0] * 100, [0] * 100, verbose=verbose)
 except OverflowError:
+    if not verbose:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     print("stopped,", all(map(math.isfinite, network._memory)))
 """
 
