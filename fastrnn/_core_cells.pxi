@@ -75,7 +75,7 @@ cdef void lay_out(Network* n) noexcept nogil:
     n.lanes = padded(n.hidden_size)
     n.outputs = padded(n.output_size)
     n.width = padded(n.gates)
-    n.stride = cache_lines(n.width) if n.width > 32 else n.width
+    n.stride = cache_lines(n.width) if n.width > 32 else n.width       # small ones lie in the cache as they are
     n.b_hidden = take(&end, n.stride)
     n.w_input_hidden = take(&end, n.stride * n.input_size)
     n.w_hidden_hidden = take(&end, n.stride * n.hidden_size)
