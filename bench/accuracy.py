@@ -10,7 +10,7 @@ import sys
 import mpmath
 import numpy
 
-from fastrnn import _fallback_functions as functions
+from fastrnn._plain import functions
 
 mpmath.mp.prec = 120
 LN_2 = math.log(2.0)

@@ -5,8 +5,8 @@
 
 Its twin is _fallback.py: the same names in the same order and, line for line, the same arithmetic, so that both give
 the same bits. _core.pyi is the boundary of both. The functions for one step come first, the loops over time after them.
-This file holds what crosses the boundary, and SimpleRNN. RNN is in the three files included at the end, each with a
-twin of its name: _core_cells.pxi and _fallback_cells.py, and so on.
+This file holds what crosses the boundary, and SimpleRNN. RNN is in the rooms included at the end, lowest floor first:
+a room uses only what those before it hold. _compiled/cells.pxi has its twin in _plain/cells.py, and so on.
 
 The loops run on C doubles without the GIL, and come back to Python every BLOCK steps so that Ctrl-C is heard. The bits
 depend on the compiler's flags too: see setup.py.
@@ -472,6 +472,15 @@ cdef class SimpleRNNCore:
             PyErr_CheckSignals()
 
 
-include "_core_functions.pxi"
-include "_core_cells.pxi"
-include "_core_rnn.pxi"
+# ---- RNN: the rooms, lowest floor first ----
+
+include "_compiled/functions.pxi"
+include "_compiled/sums.pxi"
+include "_compiled/layout.pxi"
+include "_compiled/cells.pxi"
+include "_compiled/outputs.pxi"
+include "_compiled/window.pxi"
+include "_compiled/optimizers.pxi"
+include "_compiled/online.pxi"
+include "_compiled/learning.pxi"
+include "_compiled/rnn.pxi"

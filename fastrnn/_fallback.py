@@ -2,7 +2,7 @@
 
 Its twin is _core.pyx: the same names in the same order and, line for line, the same arithmetic, so that both give the
 same bits. _core.pyi is the boundary of both. The functions for one step come first, the loops over time after them. RNN
-is in _fallback_rnn.py, with _fallback_cells.py and _fallback_functions.py.
+is in _plain/, a room a subject.
 
 Every operation is one IEEE double operation, in the order written: no sum(), which compensates its rounding since
 Python 3.12, and no error ** 2, which can differ from error * error in the last bit. A state is an immutable tuple that
@@ -14,9 +14,9 @@ from __future__ import annotations
 from math import exp, isfinite, nan
 
 from fastrnn._checks import check_length, diverged, number
-from fastrnn._fallback_cells import likeliest
-from fastrnn._fallback_rnn import RNNCore as RNNCore
-from fastrnn._fallback_rnn import read
+from fastrnn._plain.outputs import likeliest
+from fastrnn._plain.rnn import RNNCore as RNNCore
+from fastrnn._plain.rnn import read
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:

@@ -112,7 +112,8 @@ class Environment:
     def files(self):
         """The files of the installed package, without those that Python itself made."""
         package = Path(self.run("import fastrnn; print(fastrnn.__file__)").strip()).parent
-        return {path.name for path in package.iterdir() if path.name != "__pycache__"}
+        files = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        return {path.relative_to(package).as_posix() for path in files}
 
 
 TRAIN = """
@@ -183,14 +184,14 @@ def failing_compiler(tmp_path):
 
 
 def sources(pattern):
-    return {path.name for path in (ROOT / "fastrnn").glob(pattern)}
+    return {path.relative_to(ROOT / "fastrnn").as_posix() for path in (ROOT / "fastrnn").glob(pattern)}
 
 
 def test_wheel(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {Path(name) for name in archive.namelist()}
-    package = {path.name for path in names if path.parts[0] == "fastrnn"}
-    assert package == sources("*.py") | sources("*.pyi") | {"py.typed", *CORES}
+    package = {path.relative_to("fastrnn").as_posix() for path in names if path.parts[0] == "fastrnn"}
+    assert package == sources("**/*.py") | sources("*.pyi") | {"py.typed", *CORES}
     information = f"fastrnn-{fastrnn.__version__}.dist-info"
     assert {path.parts[0] for path in names} == {"fastrnn", information}
     assert Path(information, "licenses", "LICENSE") in names
@@ -302,7 +303,7 @@ def test_a_required_core(fresh, tree, failing_compiler, cython):
 def test_no_core_wanted(fresh, tree, numbers):
     printed = fresh.install(tree, FASTRNN_BUILD="no", CC="no-such-compiler")
     assert "-py3-none-any.whl" in printed
-    assert fresh.files() == sources("*.py") | sources("*.pyi") | {"py.typed"}
+    assert fresh.files() == sources("**/*.py") | sources("*.pyi") | {"py.typed"}
     assert fresh.train() == ["python", numbers]
 
 

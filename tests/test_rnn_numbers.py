@@ -8,7 +8,7 @@ from math import inf, isnan, log, nan, ulp
 
 import pytest
 
-from fastrnn._fallback_functions import fast_exp, fast_sigmoid, fast_tanh
+from fastrnn._plain.functions import fast_exp, fast_sigmoid, fast_tanh
 
 LN_2 = log(2.0)
 draw = random.Random(0)

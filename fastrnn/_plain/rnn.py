@@ -1,4 +1,4 @@
-"""The twin of _core_rnn.pxi: an RNN over time."""
+"""RNNCore, the door to it all, and an RNN over time. The twin: _compiled/rnn.pxi."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from struct import pack
 from types import MappingProxyType
 
 from fastrnn._checks import check_length, diverged
-from fastrnn._fallback_cells import CELLS, LOSSES, Weights, activate_output, decide
-from fastrnn._fallback_functions import Matrix, Vector, add_products, add_transposed_products, sum_of_products
+from fastrnn._plain.cells import CELLS, Weights
+from fastrnn._plain.outputs import LOSSES, activate_output, decide
+from fastrnn._plain.sums import Matrix, Vector, add_products, add_transposed_products, sum_of_products
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:

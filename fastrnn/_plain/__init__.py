@@ -1,0 +1,1 @@
+"""The plain column: the definition of what an RNN computes. Its front page is _fallback.py."""
