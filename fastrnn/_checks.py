@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from math import inf, isfinite
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+    from typing import Any
 
 
 def number(value: object, name: str) -> float:
@@ -34,10 +36,47 @@ def number(value: object, name: str) -> float:
     return result
 
 
+def positive(value: Any, name: str) -> float:
+    result = number(value, name)
+    if result <= 0.0:
+        raise ValueError(f"{name} must be positive or None, and it is {result!r}")
+    return result
+
+
+def not_negative(value: Any, name: str) -> float:
+    result = number(value, name)
+    if result < 0.0:
+        raise ValueError(f"{name} must not be negative, and it is {result!r}")
+    return result
+
+
+def count(value: Any, name: str, least: int = 0) -> int:
+    """`value` as an integer that is not negative, nor below `least`."""
+    try:
+        result: int = value.__index__()
+    except (AttributeError, TypeError):
+        raise TypeError(f"{name} must be an integer, not {type_name(value)}") from None
+    if result < least:
+        raise ValueError(f"{name} must {f'be at least {least}' if least else 'not be negative'}, and it is {result}")
+    if result > sys.maxsize:
+        raise ValueError(f"{name} is too large: {result}")
+    return result
+
+
+def one_of(allowed: Collection[str], value: Any, name: str, where: str = "") -> None:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}{where}, not {value!r}")
+
+
 def check_length(buffer: Sequence[float] | memoryview[float] | memoryview[int], length: int) -> None:
     """Hold a caller of a core to its boundary; who uses the public classes never sees this error."""
     if len(buffer) != length:
         raise ValueError(f"a buffer of {length} numbers is needed, not of {len(buffer)}")
+
+
+def check_list(values: object, name: str) -> None:
+    if not isinstance(values, list):
+        raise TypeError(f"{name} must be a list, not {type_name(values)}")
 
 
 def type_name(value: object) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import SupportsFloat, SupportsIndex
 
+from fastrnn._kinds import Spec
+
 def copy_numbers(values: list[object], start: int, stop: int, out: memoryview[float], /) -> int: ...
 def is_aligned(values: memoryview[float], /) -> bool: ...
 def find_not_finite(values: memoryview[float], /) -> int: ...
@@ -39,30 +41,25 @@ class SimpleRNNCore:
 class RNNCore:
     @property
     def parameters(self) -> MappingProxyType[str, memoryview[float]]: ...
-    _x: memoryview[float]
-    _targets: memoryview[float]
-    _predictions: memoryview[float]
+    @property
+    def _spec(self) -> Spec: ...
+    @property
+    def _x(self) -> memoryview[float]: ...
+    @property
+    def _targets(self) -> memoryview[float]: ...
+    @property
+    def _predictions(self) -> memoryview[float]: ...
     _lr: float
-    _momentum: float
-    _weight_decay: float
     _clip: float
     _window: int
+    _settings: list[float]
     _memory: memoryview[float]
     _state: list[float]
     _waiting: list[list[float]]
     def _is_finite(self) -> bool: ...
     def _write(self, name: str, values: memoryview[float], /) -> None: ...
-    def _build(
-        self,
-        cell: str,
-        activation: str,
-        input_size: int,
-        hidden_size: int,
-        output_size: int,
-        output: str,
-        loss: str,
-        optimizer: str,
-    ) -> None: ...
+    def _build(self, spec: Spec, /) -> None: ...
+    def _adopt(self, other: RNNCore, /) -> None: ...
     def _train(
         self,
         inputs: memoryview[float],

@@ -24,7 +24,8 @@ from libc.string cimport memcpy, memset
 
 from types import MappingProxyType
 
-from fastrnn._checks import check_length, diverged, number
+from fastrnn._checks import check_length, check_list, diverged, number
+from fastrnn._kinds import Spec
 
 
 cdef extern from "Python.h":
@@ -43,27 +44,13 @@ cdef extern from *:
     #ifdef _MSC_VER
     #pragma fp_contract(off)        /* for what setup.py tells other compilers by an option */
     #endif
-    #if defined(__GNUC__) && defined(__AVX__)
-    typedef double fastrnn_lanes __attribute__((vector_size(32), aligned(8), may_alias));
-    #elif defined(__GNUC__)
-    typedef double fastrnn_lanes __attribute__((vector_size(16), aligned(8), may_alias));
-    #else
-    typedef double fastrnn_lanes;
-    #endif
     """
-    ctypedef double lanes_t "fastrnn_lanes"         # as many doubles as the CPU takes at once: 4, 2 or 1
     ctypedef double* out_t "double *__restrict"     # to what nothing else in the function points
 
 
 cdef enum:
     BLOCK = 1 << 20     # steps from one look at Ctrl-C to the next: some 0.05 s of training
     EPOCHS = 1 << 16    # epochs likewise, where sequences are short: their losses wait in 512 kB
-    WORK = 1 << 26      # products from one look at Ctrl-C to the next in an RNN: at most 0.05 s likewise
-    PADDING = 4         # rows and columns of an RNN are padded to a multiple of this, the most lanes there are
-    ROWS = 16           # steps that a prediction remembers at a time, and learn() at first
-    PART = 64           # rows of its result that sum_of_products takes at a time,
-    STEPS = 128         # and steps
-    CACHE = 4096        # doubles that the first-level cache holds
 
 
 # ---- what crosses the boundary: numbers and float64 buffers ----
@@ -136,15 +123,15 @@ def copy_numbers(list values not None, Py_ssize_t start, Py_ssize_t stop, out, /
 
 cdef bint all_finite(const double* values, Py_ssize_t length) noexcept nogil:
     """0.0 times infinity or NaN is NaN. Four vectors of sums and no early way out: as fast as values can be read."""
-    cdef lanes_t sums[4]
+    cdef vector_t sums[4]
     cdef double total = 0.0
-    cdef Py_ssize_t i = 0, k, lanes = sizeof(lanes_t) // sizeof(double)
+    cdef Py_ssize_t i = 0, k
     memset(sums, 0, sizeof(sums))
-    while i + 4 * lanes <= length:
+    while i + 4 * VECTOR <= length:
         for k in range(4):
-            sums[k] = sums[k] + (<const lanes_t*> (values + i))[k] * 0.0
-        i += 4 * lanes
-    for k in range(4 * lanes):
+            sums[k] = sums[k] + (<const vector_t*> (values + i))[k] * 0.0
+        i += 4 * VECTOR
+    for k in range(4 * VECTOR):
         total += (<double*> sums)[k]
     for i in range(i, length):
         total += values[i] * 0.0

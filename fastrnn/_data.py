@@ -173,19 +173,6 @@ def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = Non
     return result if isinstance(like, memoryview) or "array" in libraries else result.tolist()
 
 
-def count(value: Any, name: str, least: int = 0) -> int:
-    """`value` as an integer that is not negative, nor below `least`."""
-    try:
-        result: int = value.__index__()
-    except (AttributeError, TypeError):
-        raise TypeError(f"{name} must be an integer, not {type_name(value)}") from None
-    if result < least:
-        raise ValueError(f"{name} must {f'be at least {least}' if least else 'not be negative'}, and it is {result}")
-    if result > sys.maxsize:
-        raise ValueError(f"{name} is too large: {result}")
-    return result
-
-
 def _from_array(values: Any, name: str, width: int | None) -> Any:
     """What `values`, an object with __array__, holds: a contiguous float64 NumPy array, or a list."""
     masked = values.mask if hasattr(values, "filled") else None

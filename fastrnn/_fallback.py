@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from math import exp, isfinite, nan
 
-from fastrnn._checks import check_length, diverged, number
+from fastrnn._checks import check_length, check_list, diverged, number
 from fastrnn._plain.outputs import likeliest
 from fastrnn._plain.rnn import RNNCore as RNNCore
-from fastrnn._plain.rnn import read
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def choose_classes(probabilities: memoryview[float], classes: int, out: memoryvi
         raise ValueError("there are no classes")
     check_length(probabilities, len(out) * classes)
     for i in range(len(out)):
-        out[i] = likeliest(read(probabilities[i * classes : (i + 1) * classes]))
+        out[i] = likeliest([*probabilities[i * classes : (i + 1) * classes]])
 
 
 # ---- SimpleRNN, one step ----
@@ -270,8 +269,7 @@ class SimpleRNNCore:
         is not finite; then, after Ctrl-C and after an error in report(), the state is the one after the last step.
         """
         check_length(targets, len(inputs))
-        if not isinstance(losses, list):
-            raise TypeError(f"losses must be a list, not {type(losses).__name__}")
+        check_list(losses, "losses")
         for epoch in range(epochs):
             loss = train_steps(self, inputs, targets, epoch)
             losses.append(loss)

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from math import inf, sqrt
+from struct import error as StructError
 from struct import pack, unpack
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import number, type_name
-from fastrnn.simple import print_loss, source_of
+from fastrnn._checks import check_list, count, not_negative, number, positive, type_name
+from fastrnn._kinds import LOSSES, OPTIMIZERS, Spec, losses_of
+from fastrnn._network import Network, print_loss, source_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, MutableSequence
+    from collections.abc import Callable, MutableSequence
     from typing import Any
-
-CELLS = {"elman": ("tanh", "sigmoid", "relu"), "gru": ("tanh",), "lstm": ("tanh",)}  # with their activations
-LOSSES = {  # of each output, the default first
-    "linear": ("half_squared_error",),
-    "sigmoid": ("binary_cross_entropy", "half_squared_error"),
-    "softmax": ("cross_entropy",),
-}
-OPTIMIZERS = ("sgd", "adam", "adamw")
-
-# What a network is built of, and what the core keeps of it; `losses` is what happened to it.
-FIXED = ("hidden_size", "cell", "activation", "input_size", "output_size", "output", "loss", "optimizer")
-KEPT = ("_lr", "_momentum", "_weight_decay", "_clip", "_window", "_state", "_waiting", "_memory")
 
 
 # ---- the attributes: fixed ones, those that can be set, and the parameters ----
@@ -37,28 +27,55 @@ def fixed(name: str) -> property:
     def refuse(*_: object) -> None:
         raise AttributeError(f"{name} cannot be changed: make a new RNN")
 
-    return property(lambda network: vars(network)[name], refuse, refuse)
+    return property(lambda network: getattr(network._spec, name), refuse, refuse)
 
 
 class Setting:
-    """What can be changed at any time: checked here, and kept for the core under its name with an underscore."""
+    """What can be changed at any time: checked here, and kept by the core under its name with an underscore."""
 
-    def __init__(self, check: Callable[[Any, str, RNN], Any], none: Any = None) -> None:
+    def __init__(self, check: Callable[[Any, str], Any], none: Any = None) -> None:
         self.check = check
         self.none = none  # what the core takes for None
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, network: RNN, owner: type | None = None) -> Any:
+    def __get__(self, network: Any, owner: type | None = None) -> Any:
         if network is None:
             return self
         value = getattr(network, "_" + self.name)
         return None if value == self.none else value
 
-    def __set__(self, network: RNN, value: Any) -> None:
+    def __set__(self, network: Any, value: Any) -> None:
         is_none = value is None and self.none is not None
-        setattr(network, "_" + self.name, self.none if is_none else self.check(value, self.name, network))
+        setattr(network, "_" + self.name, self.none if is_none else self.check(value, self.name))
+
+
+class SettingOfKind(Setting):
+    """What one kind of loss or optimizer alone takes: None is its default, and 0.0 with the other kinds."""
+
+    def __get__(self, network: Any, owner: type | None = None) -> Any:
+        if network is None:
+            return self
+        names = [*network._spec.settings]
+        return network._settings[names.index(self.name)] if self.name in names else 0.0
+
+    def __set__(self, network: Any, value: Any) -> None:
+        spec = network._spec
+        if value is None:
+            value = spec.settings.get(self.name, 0.0)
+        result = self.check(value, self.name)
+        if self.name in spec.settings:
+            values = dict(zip(spec.settings, network._settings, strict=True)) | {self.name: result}
+            network._settings = [*values.values()]
+        elif result:
+            what, table = (
+                ("loss", LOSSES)
+                if any(self.name in loss.settings for loss in LOSSES.values())
+                else ("optimizer", OPTIMIZERS)
+            )
+            (kind,) = (kind for kind, row in table.items() if self.name in row.settings)
+            raise ValueError(f"{self.name} is for {what}={kind!r}, and {what} is {getattr(spec, what)!r}")
 
 
 class Parameter:
@@ -83,42 +100,7 @@ class Parameter:
         network._write(self.name, memoryview(bytes(numbers)).cast("d"))  # a copy: `value` may be this very memory
 
 
-def positive(value: Any, name: str, _network: RNN) -> float:
-    result = number(value, name)
-    if result <= 0.0:
-        raise ValueError(f"{name} must be positive or None, and it is {result!r}")
-    return result
-
-
-def not_negative(value: Any, name: str, _network: RNN | None = None) -> float:
-    result = number(value, name)
-    if result < 0.0:
-        raise ValueError(f"{name} must not be negative, and it is {result!r}")
-    return result
-
-
-def of_optimizer(optimizer: str) -> Callable[[Any, str, RNN], float]:
-    """A check for what one optimizer alone knows."""
-
-    def check(value: Any, name: str, network: RNN) -> float:
-        result = not_negative(value, name)
-        if result and network.optimizer != optimizer:
-            raise ValueError(f"{name} is for optimizer={optimizer!r}, and optimizer is {network.optimizer!r}")
-        return result
-
-    return check
-
-
-def default_decay(optimizer: str) -> float:
-    return 0.01 if optimizer == "adamw" else 0.0
-
-
-def one_of(allowed: Collection[str], value: str, name: str, where: str = "") -> None:
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}{where}, not {value!r}")
-
-
-class RNN(core.RNNCore):
+class RNN(Network, core.RNNCore):
     """A recurrent network of `hidden_size` units and one output layer, over sequences of any length.
 
     Parameters
@@ -175,7 +157,8 @@ class RNN(core.RNNCore):
     Two networks are equal when all but their losses are. They can be copied and pickled. Threads: as with SimpleRNN.
     """
 
-    losses: list[float]
+    SETTINGS = ("window", "lr", "momentum", "weight_decay", "clip", "epochs")
+    VALUES = (*Spec.NAMES, *SETTINGS, "_state", "_waiting", "_memory")
 
     hidden_size = fixed("hidden_size")
     cell = fixed("cell")
@@ -186,12 +169,12 @@ class RNN(core.RNNCore):
     loss = fixed("loss")
     optimizer = fixed("optimizer")
 
-    window = Setting(lambda value, name, _: _data.count(value, name, least=1), none=0)
+    window = Setting(lambda value, name: count(value, name, least=1), none=0)
     lr = Setting(not_negative)
-    momentum = Setting(of_optimizer("sgd"))
-    weight_decay = Setting(of_optimizer("adamw"))
+    momentum = SettingOfKind(not_negative)
+    weight_decay = SettingOfKind(not_negative)
     clip = Setting(positive, none=inf)
-    epochs = Setting(lambda value, name, _: _data.count(value, name))
+    epochs = Setting(count)
 
     w_input_hidden = Parameter()
     w_hidden_hidden = Parameter()
@@ -219,53 +202,29 @@ class RNN(core.RNNCore):
         epochs: int = 100,
         seed: int | float | str | bytes | None = None,
     ) -> None:
-        one_of(CELLS, cell, "cell")
-        one_of(CELLS[cell], activation, "activation", f" with cell={cell!r}")
-        one_of(LOSSES, output, "output")
-        loss = LOSSES[output][0] if loss is None else loss
-        one_of(LOSSES[output], loss, "loss", f" with output={output!r}")
-        one_of(OPTIMIZERS, optimizer, "optimizer")
-        output_size = _data.count(output_size, "output_size", least=1)
-        if output == "softmax" and output_size < 2:
-            raise ValueError(
-                f"with output='softmax' output_size is the number of classes, at least 2, and it is {output_size}"
-            )
-        vars(self).update(
-            hidden_size=_data.count(hidden_size, "hidden_size", least=1),
-            cell=cell,
-            activation=activation,
-            input_size=_data.count(input_size, "input_size", least=1),
-            output_size=output_size,
-            output=output,
-            loss=loss,
-            optimizer=optimizer,
-        )
-        self._lay_out()
-        self.lr = lr
-        self.momentum = momentum
-        self.weight_decay = default_decay(optimizer) if weight_decay is None else weight_decay
-        self.clip = clip
-        self.window = window
-        self.epochs = epochs
-        self.losses = []
+        spec = Spec(hidden_size, cell, activation, input_size, output_size, output, loss, optimizer)
+        settings = (window, lr, momentum, weight_decay, clip, epochs)
+        whole = self._made(spec, dict(zip(self.SETTINGS, settings, strict=True)))
         source = source_of(seed)
-        bound = 1.0 / sqrt(self.hidden_size)
-        for name, view in self.parameters.items():
+        bound = 1.0 / sqrt(spec.hidden_size)
+        for name, view in whole.parameters.items():
             drawn = [source.uniform(-bound, bound) for _ in range(view.nbytes // 8)]
-            self._write(name, memoryview(pack(f"{len(drawn)}d", *drawn)).cast("d"))
+            whole._write(name, memoryview(pack(f"{len(drawn)}d", *drawn)).cast("d"))
+        self._become(whole)
+        self.losses = []
 
-    def _lay_out(self) -> None:
-        """Have the core make room for a network of this kind."""
-        self._build(
-            self.cell,
-            self.activation,
-            self.input_size,
-            self.hidden_size,
-            self.output_size,
-            self.output,
-            self.loss,
-            self.optimizer,
-        )
+    @staticmethod
+    def _made(spec: Spec, settings: dict[str, Any]) -> Any:
+        """A network made whole beside this one, with all parameters 0.0: an error on the way changes nothing here."""
+        whole = Unnamed()
+        whole._build(spec)
+        for name, value in settings.items():
+            getattr(RNN, name).__set__(whole, value)
+        return whole
+
+    def _become(self, whole: Any) -> None:
+        self._adopt(whole)
+        self._epochs = whole._epochs
 
     # ---- whole sequences ----
 
@@ -290,8 +249,7 @@ class RNN(core.RNNCore):
         KeyboardInterrupt : Ctrl-C; the network is as it was after the last complete update, and training can go on.
         """
         x = _data.take_sequences(inputs, "inputs", self.input_size)
-        wanted = 1 if self.output == "softmax" else self.output_size
-        y = _data.take_sequences(targets, "targets", wanted, several=x.given is not None)
+        y = _data.take_sequences(targets, "targets", self._spec.target_size, several=x.given is not None)
         self._check_lengths(x, y)
         self._check_targets(y.numbers, y, "targets")
         self._check_parameters()
@@ -309,24 +267,24 @@ class RNN(core.RNNCore):
         T numbers or T rows of output_size, integers but for "linear", in the kind of `inputs`. Nothing in the network
         changes.
         """
-        probabilities, x = self._run(inputs, state)
-        if self.output == "linear":
-            return self._give(probabilities, inputs, x, self.output_size)
-        size = 1 if self.output == "softmax" else self.output_size
-        classes = _data.result_for(inputs, "q", sum(x.lengths) * size)
-        if self.output == "softmax":
-            core.choose_classes(probabilities, self.output_size, classes)
+        predictions, x = self._run(inputs, state)
+        size = self._spec.target_size
+        if not self._spec.integers:
+            return self._give(predictions, inputs, x, size)
+        decisions = _data.result_for(inputs, "q", sum(x.lengths) * size)
+        if self._spec.classes:
+            core.choose_classes(predictions, self.output_size, decisions)
         else:
-            core.round_probabilities(probabilities, classes)
-        return self._give(classes, inputs, x, size)
+            core.round_probabilities(predictions, decisions)
+        return self._give(decisions, inputs, x, size)
 
     def predict_proba(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
         """The probability at every step: of a one with output "sigmoid", of each class with "softmax".
 
         T numbers or T rows of output_size floats from 0 to 1; all else as with predict().
         """
-        if self.output == "linear":
-            raise ValueError("predict_proba() gives probabilities, and output is 'linear': use predict()")
+        if not self._spec.integers:
+            raise ValueError(f"predict_proba() gives probabilities, and output is {self.output!r}: use predict()")
         probabilities, x = self._run(inputs, state)
         return self._give(probabilities, inputs, x, self.output_size)
 
@@ -348,30 +306,30 @@ class RNN(core.RNNCore):
         steps : how many predictions, an integer, not negative.
         state : as with predict(). It takes the state from which the last prediction was made.
         """
-        if self.input_size != self.output_size and not (self.output == "softmax" and self.input_size == 1):
+        if not self._spec.feeds_back:
             raise ValueError(
                 f"generate() feeds predictions back as inputs, and input_size is {self.input_size} where output_size "
                 f"is {self.output_size}"
             )
         x = _data.take_sequences(inputs, "inputs", self.input_size)
-        steps = _data.count(steps, "steps")
+        steps = count(steps, "steps")
         if x.given is not None:
             raise ValueError("generate() goes on from one sequence, and inputs is a list of them: call it for each")
         if not len(x.numbers):
             raise ValueError("inputs is empty: there is nothing to go on from")
         h = self._take_state(state)
         self._check_parameters()
-        size = 1 if self.output == "softmax" else self.output_size
+        size = self._spec.target_size
         predictions = _data.result_for(inputs, "d", steps * size)
         self._generate(x.numbers, h, predictions)
         check_result(h)
         check_result(predictions)
         put_state(h, state)
-        if self.output != "linear":
-            classes = _data.result_for(inputs, "q", len(predictions))
+        if self._spec.integers:
+            decisions = _data.result_for(inputs, "q", len(predictions))
             for i, value in enumerate(predictions):
-                classes[i] = int(value)
-            predictions = classes
+                decisions[i] = int(value)
+            predictions = decisions
         return _data.give(predictions, inputs, (steps,) if size == 1 else (steps, size), index=False)
 
     # ---- sample by sample ----
@@ -465,14 +423,19 @@ class RNN(core.RNNCore):
 
     def _take_state(self, state: Any, to_be_written: bool = True) -> memoryview[float]:
         """A copy of a state in a buffer; a fresh one for None."""
-        size = len(self._state)
+        size = self._spec.state_size
         if state is None:
             return _data.zeros("d", size)
         if _data.depth(state) > 1:
             raise ValueError(f"state must be {size} numbers in a row, not rows: state[-1] is the last row")
-        numbers = _data.take(state, "state")
+        # Those of relu can become infinite, and then a network goes on from infinity, in chunks as in one go.
+        given = state.tolist() if hasattr(state, "tolist") else list(state)
+        infinite = {i: value for i, value in enumerate(given) if type(value) is float and value in (inf, -inf)}
+        numbers = _data.take([0.0 if i in infinite else value for i, value in enumerate(given)], "state")
         if len(numbers) != size:
             raise ValueError(f"state must have {size} numbers, not {len(numbers)}")
+        for i, value in infinite.items():
+            numbers[i] = value
         if to_be_written and not isinstance(state, list) and not _data.is_writable(state):
             kind = f"a read-only array or one of {state.dtype}" if hasattr(state, "dtype") else type_name(state)
             raise TypeError(f"state is overwritten: it must be a list or a writable array of float64, not {kind}")
@@ -481,7 +444,7 @@ class RNN(core.RNNCore):
     def _check_lengths(self, x: _data.Sequences, y: _data.Sequences) -> None:
         if (x.given is None) != (y.given is None):
             if x.given is None:
-                hint = ". A class is one number a step, not a row" if self.output == "softmax" else ""
+                hint = ". A class is one number a step, not a row" if self._spec.classes else ""
                 raise ValueError(f"inputs is one sequence, and targets a list of sequences: both must be alike{hint}")
             hint = "one for each, and a target for every step: repeat what belongs to a whole sequence"
             raise ValueError(f"inputs is a list of sequences, and targets is not: it must have {hint}")
@@ -496,17 +459,17 @@ class RNN(core.RNNCore):
 
     def _check_targets(self, targets: memoryview[float], y: _data.Sequences | None, name: str) -> None:
         """Hold targets to what the loss can take: all of a training, or of one step, where `y` is None."""
-        if self.loss == "half_squared_error":
+        low, high = self._spec.targets
+        if low == -inf and high == inf:
             return
-        high, whole = (self.output_size - 1.0, True) if self.loss == "cross_entropy" else (1.0, False)
-        position = core.find_out_of_range(targets, 0.0, high, whole)
+        position = core.find_out_of_range(targets, low, high, self._spec.classes)
         if position >= 0:
             if y is not None:
-                name = y.place(name, position, 1 if whole else self.output_size)
+                name = y.place(name, position, self._spec.target_size)
             elif len(targets) > 1:
                 name = f"{name}[{position}]"
-            kind = "the number of a class, " if whole else ""
-            raise ValueError(f"{name} must be {kind}from 0 to {high:.0f}, not {targets[position]:.17g}")
+            kind = "the number of a class, " if self._spec.classes else ""
+            raise ValueError(f"{name} must be {kind}from {low:g} to {high:.0f}, not {targets[position]:.17g}")
 
     def _check_parameters(self) -> None:
         """A parameter can be written to by whoever holds its memoryview."""
@@ -523,34 +486,31 @@ class RNN(core.RNNCore):
     # ---- as an object ----
 
     def __repr__(self) -> str:
-        defaults = DEFAULTS | {"loss": LOSSES[self.output][0], "weight_decay": default_decay(self.optimizer)}
+        decay = self._spec.settings.get("weight_decay", 0.0)
+        defaults = DEFAULTS | {"loss": losses_of(self.output)[0], "weight_decay": decay}
         shown = [f"{name}={getattr(self, name)!r}" for name in DEFAULTS if getattr(self, name) != defaults[name]]
         return f"{type(self).__name__}({', '.join([str(self.hidden_size), *shown])})"
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, RNN):
-            return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in (*FIXED, "epochs", *KEPT))
-
-    __hash__ = None  # type: ignore[assignment]  # it is mutable
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """For copy and pickle: numbers and public names alone, so that a pickle does not depend on the core."""
-        import copyreg
-
+    def __getstate__(self) -> dict[str, Any]:
         memory = self._memory
-        state = {name: getattr(self, name) for name in KEPT} | vars(self) | {"losses": [*self.losses]}
-        state["_memory"] = pack(f"<{len(memory)}d", *memory)
-        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
+        return super().__getstate__() | {"_memory": pack(f"<{len(memory)}d", *memory)}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: dict[str, Any]) -> None:
         memory = state["_memory"]
-        vars(self).update((name, value) for name, value in state.items() if name not in KEPT)
-        self._lay_out()
-        numbers = unpack(f"<{len(memory) // 8}d", memory)
-        self._memory = memoryview(pack(f"{len(numbers)}d", *numbers)).cast("d")
-        for name in KEPT[:-1]:
-            setattr(self, name, state[name])
+        check_list(state["losses"], "losses")
+        whole = self._made(Spec(*(state[name] for name in Spec.NAMES)), {name: state[name] for name in self.SETTINGS})
+        try:
+            numbers = unpack(f"<{len(memory) // 8}d", memory)
+        except StructError:
+            raise ValueError(f"its memory is {len(memory)} bytes") from None
+        whole._memory = memoryview(pack(f"{len(numbers)}d", *numbers)).cast("d")
+        whole._state, whole._waiting = state["_state"], state["_waiting"]
+        vars(self).update((name, value) for name, value in state.items() if name not in self.VALUES)
+        self._become(whole)
+
+
+class Unnamed(core.RNNCore):
+    """A network to be, which has attributes of any name."""
 
 
 DEFAULTS = {name: value for name, value in (RNN.__init__.__kwdefaults__ or {}).items() if name != "seed"}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from fastrnn import _data
 from fastrnn._backend import core
+from fastrnn._checks import check_list, count
+from fastrnn._network import Network, print_loss, source_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
     from typing import Any
 
 WEIGHTS = ("w_input_hidden", "w_hidden_hidden", "w_hidden_output", "b_hidden", "b_output")
-VALUES = (*WEIGHTS, "hidden_state", "lr", "epochs")  # what a network is; `losses` is what happened to it
+VALUES = (*WEIGHTS, "hidden_state", "lr", "epochs")
 
 
-class SimpleRNN(core.SimpleRNNCore):
+class SimpleRNN(Network, core.SimpleRNNCore):
     """A recurrent network of one unit that predicts the next value of a 0/1 sequence (Elman 1990).
 
     For input x and hidden state h, with s(a) = 1 / (1 + exp(-a)):
@@ -46,7 +48,7 @@ class SimpleRNN(core.SimpleRNNCore):
     one are lost; give each thread a network of its own, or use a lock.
     """
 
-    losses: list[float]
+    VALUES = VALUES
 
     def __init__(self, lr: float = 0.1, epochs: int = 100, *, seed: int | float | str | bytes | None = None) -> None:
         self.lr = lr
@@ -63,7 +65,7 @@ class SimpleRNN(core.SimpleRNNCore):
 
     @epochs.setter
     def epochs(self, value: int) -> None:
-        self.__dict__["epochs"] = _data.count(value, "epochs")
+        self.__dict__["epochs"] = count(value, "epochs")
 
     def train(self, inputs: Any, targets: Any, *, verbose: bool = True) -> None:
         """Learn to predict targets[t], the value that follows, from inputs up to t: `epochs` passes, online.
@@ -119,34 +121,11 @@ class SimpleRNN(core.SimpleRNNCore):
         values = (f"{name}={getattr(self, name):.6g}" for name in ("lr", "epochs", *WEIGHTS, "hidden_state"))
         return f"{type(self).__name__}({', '.join(values)})"
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, SimpleRNN):
-            return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in VALUES)
-
-    __hash__ = None  # type: ignore[assignment]  # it is mutable
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """For copy and pickle: public names alone, so that a pickle does not depend on the core."""
-        import copyreg
-
-        state = {name: getattr(self, name) for name in VALUES} | vars(self) | {"losses": [*self.losses]}
-        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
-
-
-def source_of(seed: Any) -> Any:
-    """What weights are drawn from: random.Random(seed), or for None the module `random` itself."""
-    import random  # here: it costs more than the rest of fastrnn
-
-    if hasattr(seed, "__index__"):
-        seed = int(seed)  # random.Random takes no NumPy integers
-    return random if seed is None else random.Random(seed)
-
-
-def print_loss(epoch: int, loss: float) -> None:
-    """The notebook's line, as soon as it is known."""
-    print(f"Epoch {epoch}: Loss = {loss:.4f}", flush=True)
+    def _restore(self, state: dict[str, Any]) -> None:
+        checked = SimpleRNN(seed=0)
+        check_list(state["losses"], "losses")
+        for name in VALUES:
+            setattr(checked, name, state[name])
+        vars(self).update((name, value) for name, value in state.items() if name not in VALUES)
+        for name in VALUES:
+            setattr(self, name, getattr(checked, name))

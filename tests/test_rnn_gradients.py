@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from fastrnn._kinds import Spec
 from tests.test_rnn_identity import KINDS, OUTPUTS, buffer
 
 
@@ -14,7 +15,7 @@ def test_gradients(fastrnn, cell, activation, output, loss):
     source = random.Random(f"{cell} {activation} {output} {loss}")
     inputs, size, outputs, steps = 2, 3, 2, 5
     network = fastrnn.simple.core.RNNCore()
-    network._build(cell, activation, inputs, size, outputs, output, loss, "sgd")
+    network._build(Spec(size, cell, activation, inputs, outputs, output, loss))
     network._lr, network._window = 1.0, 0
     start = network._memory.tolist()
     count = (len(start) - 2) // 3

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fastrnn._kinds import Spec
+
 KINDS = [("elman", "tanh"), ("elman", "sigmoid"), ("elman", "relu"), ("gru", "tanh"), ("lstm", "tanh")]
 OUTPUTS = [
     ("linear", "half_squared_error"),
@@ -15,7 +17,7 @@ OUTPUTS = [
     ("sigmoid", "binary_cross_entropy"),
     ("softmax", "cross_entropy"),
 ]
-OPTIMIZERS = [("sgd", 0.0, 0.0), ("sgd", 0.9, 0.0), ("adam", 0.0, 0.0), ("adamw", 0.0, 0.1)]
+OPTIMIZERS = [("sgd", 0.0), ("sgd", 0.9), ("adam",), ("adamw", 0.1)]  # with settings
 
 
 def buffer(values):
@@ -33,11 +35,12 @@ def everything(core, case):
     """All that a network gives and leaves behind, as one list of bytes and messages."""
     kind, output, optimizer, sizes, window, clip, lr, lengths, seed, scale = case
     inputs, size, outputs = sizes
+    outputs += output[0] == "softmax" and outputs == 1  # there are two classes at least
     source = random.Random(seed)
     network = core.RNNCore()
-    network._build(*kind, inputs, size, outputs, *output, optimizer[0])
+    network._build(Spec(size, *kind, inputs, outputs, *output, optimizer[0]))
     network._lr, network._clip, network._window = lr, clip, window
-    network._momentum, network._weight_decay = optimizer[1:]
+    network._settings = optimizer[1:]
     for view in network.parameters.values():
         for i in range(view.shape[0]):
             if view.ndim == 1:
@@ -162,7 +165,7 @@ def test_large(packages, kind, size, optimizer, window, lr, scale):
 def test_zeros_keep_their_signs(fastrnn, size):
     """A sum of nothing but -0.0 is -0.0, and so is its tanh."""
     network = fastrnn.simple.core.RNNCore()
-    network._build("elman", "tanh", 2, size, 1, "linear", "half_squared_error", "sgd")
+    network._build(Spec(size, input_size=2))
     network._window = 1
     memory = network._memory
     for i in range((len(memory) - 2) // 3):
@@ -175,7 +178,7 @@ def test_zeros_keep_their_signs(fastrnn, size):
 @pytest.mark.parametrize("label", [-1.0, 3.0, 1e300, float("nan")])
 def test_a_class_that_there_is_not(fastrnn, label):
     network = fastrnn.simple.core.RNNCore()
-    network._build("elman", "tanh", 1, 2, 3, "softmax", "cross_entropy", "sgd")
+    network._build(Spec(2, output_size=3, output="softmax"))
     network._window = 1
     before = packed(network._memory)
     with pytest.raises(OverflowError):

@@ -1,55 +1,145 @@
-# Part of _core.pyx: the cells, one step forward and backward. The twin: _plain/cells.py.
-# forward: from `row` on the tape, with its x and h (and c), to the h (and c) of the row after it. `weights`, `stride`:
-# the columns of w_input_hidden and w_hidden_hidden, with a GRU of w_hidden_hidden alone, for add_products, as is
-# `from_last` here and below. `start`, `terms`: what their sums start from, and how many columns are to be added: the
-# bias and all of them or, where the sums are known already, these and none (a GRU has two kinds of sums, and its bias).
-# backward: from the gradient by the state after it, by_h (and by_c), to the deltas and the gradient by the state
-# before. `rows`: the rows of w_hidden_hidden, packed, or NULL where the latter is not wanted: by_h then stays as it is.
-# `zeros`: as many as there are units, padded.
+# Part of _core.pyx: the cells, a pass forward and a pass backward. The twin: _plain/cells.py.
 
+# ---- helpers: what a kind gives. It is taken a pass at a time, not a step at a time ----
+
+cdef struct Network
+
+ctypedef void (*activate_t)(double* values, Py_ssize_t size) noexcept nogil
+ctypedef void (*derive_t)(Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil
+ctypedef void (*forward_t)(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil
+ctypedef void (*backward_t)(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
+                            bint further) noexcept nogil
+ctypedef void (*predict_t)(const Network* net, const double* rows, Py_ssize_t steps, double* result) noexcept nogil
+ctypedef double (*slope_t)(double value) noexcept nogil
+ctypedef void (*decide_t)(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil
+ctypedef void (*loss_t)(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil
+ctypedef Py_ssize_t (*optimizer_t)(const Network* net, double factor, double* gradient) noexcept nogil
+
+
+cdef struct Activation:
+    const char* name
+    activate_t activate
+    derive_t derive
+
+cdef struct Cell:
+    const char* name
+    forward_t forward
+    backward_t backward
+
+cdef struct Output:
+    const char* name
+    predict_t predict
+    slope_t slope           # of a prediction by its sum, from the prediction; NULL: 1.0, or not wanted
+    decide_t decide
+
+cdef struct Loss:
+    const char* name
+    loss_t loss
+
+cdef struct Optimizer:
+    const char* name
+    optimizer_t propose
+
+
+# ---- a network as the passes take it, and a row of the tape ----
+
+cdef struct Network:
+    Layout at
+    Cell cell
+    Activation activation
+    Output output
+    Loss loss
+    Optimizer optimizer
+    bint classes                # all outputs together are one decision, a class
+    double* memory              # the parameters, then all else that learning changes
+    double* b_hidden            # what the sums of the gates start from
+    Matrix w_gates              # columns: w_input_hidden and w_hidden_hidden side by side, or where apart the first,
+    Matrix w_hidden_hidden      # and where apart the second
+    Matrix w_rows               # w_hidden_hidden as rows, packed
+    Matrix w_hidden_output      # rows
+    double* own
+    double* b_output
+    double lr, clip             # a clip of infinity is none
+    Py_ssize_t window           # 0: the whole sequence
+    double[4] settings          # those of the loss, then those of the optimizer
+    Py_ssize_t of_optimizer     # where the latter begin
+
+
+cdef struct Row:
+    double* loss
+    double* scale
+    double* x
+    double* h
+    double* c
+    double* trace
+    double* sums
+    double* gradient
+    double* by_output
+    double* delta
+    double* delta_hidden
+    double* by_own
+
+
+cdef inline Row row_at(const Network* net, const double* rows, Py_ssize_t t) noexcept nogil:
+    cdef const Layout* at = &net.at
+    cdef double* row = <double*> rows + t * at.row
+    return Row(row + at.loss, row + at.scale, row + at.x, row + at.h, row + at.c, row + at.trace, row + at.sums,
+               row + at.gradient, row + at.by_output, row + at.delta, row + at.delta_hidden, row + at.by_own)
 
 
 # ---- Elman ----
 
-cdef void elman_forward(const Network* n, const double* start, const double* weights, Py_ssize_t stride,
-                        Py_ssize_t terms, double* row, bint from_last) noexcept nogil:
+cdef void relu_all(double* values, Py_ssize_t length) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(length):
+        values[i] = 0.0 if values[i] < 0.0 else values[i]
+
+
+cdef void tanh_delta(Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        delta[i] = by_h[i] * (1.0 - h[i] * h[i])
+
+
+cdef void sigmoid_delta(Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        delta[i] = by_h[i] * (h[i] * (1.0 - h[i]))
+
+
+cdef void relu_delta(Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(size):
+        delta[i] = by_h[i] if h[i] > 0.0 else 0.0
+
+
+cdef void elman_forward(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil:
     """Elman (1990): h = activation(w_input_hidden x + w_hidden_hidden h + b_hidden)."""
-    cdef double* after = row + n.row + n.h
-    cdef Py_ssize_t i
-    add_products(start, weights, stride, row + n.x, terms, after, n.lanes, from_last)
-    if n.activation == TANH:
-        tanh_all(after, n.lanes)        # tanh(0) = 0: the padding stays
-    elif n.activation == SIGMOID:
-        sigmoid_all(after, n.hidden_size)
-    else:
-        for i in range(n.hidden_size):
-            after[i] = 0.0 if after[i] < 0.0 else after[i]
+    cdef Row row, after
+    cdef Py_ssize_t t
+    for t in range(steps):
+        row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
+        add_products(net.b_hidden, &net.w_gates, row.x, after.h, t & 1)
+        net.activation.activate(after.h, net.at.hidden_size)
 
 
-cdef void elman_delta(const Network* n, const double* after, const double* by_h, out_t delta) noexcept nogil:
-    cdef Py_ssize_t i
-    if n.activation == TANH:
-        for i in range(n.hidden_size):
-            delta[i] = by_h[i] * (1.0 - after[i] * after[i])
-    elif n.activation == SIGMOID:
-        for i in range(n.hidden_size):
-            delta[i] = by_h[i] * (after[i] * (1.0 - after[i]))
-    else:
-        for i in range(n.hidden_size):
-            delta[i] = by_h[i] if after[i] > 0.0 else 0.0
-
-
-cdef void elman_backward(const Network* n, const double* rows, double* row, double* by_h, const double* zeros,
-                         bint from_last) noexcept nogil:
-    elman_delta(n, row + n.row + n.h, by_h, row + n.delta)
-    if rows:
-        add_products(zeros, rows, 0, row + n.delta, n.gates, by_h, n.lanes, from_last)
+cdef void elman_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_h,
+                         bint further) noexcept nogil:
+    cdef Row row, after
+    cdef Py_ssize_t t
+    for t in range(steps - 1, -1, -1):
+        row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
+        add_transposed_products(by_h, &net.w_hidden_output, row.by_output, by_h, False)
+        net.activation.derive(net.at.hidden_size, by_h, after.h, row.delta)
+        if t > 0 or further:
+            fill(by_h, net.at.hidden_width, 0.0)
+            add_transposed_products(by_h, &net.w_rows, row.delta, by_h, t & 1)
 
 
 # ---- GRU ----
 
 cdef void gru_new(Py_ssize_t size, const double* a, const double* r, out_t q, out_t n) noexcept nogil:
-    """From the sums of q, which stand in n."""
+    """The sums of n, from those over x, which are a, and those over h, which stand in n and are kept as q."""
     cdef Py_ssize_t i
     for i in range(size):
         q[i] = n[i]
@@ -63,31 +153,9 @@ cdef void gru_state(Py_ssize_t size, const double* z, const double* n, const dou
         after[i] = (1.0 - z[i]) * n[i] + z[i] * before[i]
 
 
-cdef void gru_forward(const Network* n, const double* parameters, const double* weights, Py_ssize_t stride,
-                      double* row, bint from_last) noexcept nogil:
-    """Cho et al. (2014), with the hidden bias inside the reset as in PyTorch:
-
-    r, z = sigmoid(...), n = tanh(input part + r * hidden part), h = (1 - z) * n + z * h.
-    """
-    cdef Py_ssize_t size = n.hidden_size
-    cdef double* a = row + n.delta      # until backward writes its deltas there
-    cdef double* r = row + n.trace
-    cdef double* z = r + size
-    cdef double* new = z + size
-    cdef double* q = new + size
-    add_products(parameters + n.b_hidden, parameters + n.w_input_hidden, n.stride, row + n.x, n.input_size, a, n.width,
-                 False)
-    copy_padded(a, 2 * size, r)
-    copy_padded(parameters + n.b_hidden_hidden, size, new)
-    add_products(r, weights, stride, row + n.h, size, r, n.width, from_last)
-    sigmoid_all(r, 2 * size)
-    gru_new(size, a + 2 * size, r, q, new)
-    tanh_all(new, size)
-    gru_state(size, z, new, row + n.h, row + n.row + n.h)
-
-
-cdef void gru_delta(Py_ssize_t size, const double* before, const double* trace, const double* by_h,
-                    out_t delta_r, out_t delta_z, out_t delta_n, out_t delta_q, out_t direct) noexcept nogil:
+cdef void gru_delta(Py_ssize_t size, const double* before, const double* trace, out_t by_h, out_t delta_r,
+                    out_t delta_z, out_t delta_n, out_t delta_q) noexcept nogil:
+    """What of by_h goes past the gates to the state before stays in by_h."""
     cdef const double* r = trace
     cdef const double* z = r + size
     cdef const double* n = z + size
@@ -98,30 +166,58 @@ cdef void gru_delta(Py_ssize_t size, const double* before, const double* trace, 
         delta_r[i] = delta_n[i] * q[i] * (r[i] * (1.0 - r[i]))
         delta_z[i] = by_h[i] * (before[i] - n[i]) * (z[i] * (1.0 - z[i]))
         delta_q[i] = delta_n[i] * r[i]
-        direct[i] = by_h[i] * z[i]
+        by_h[i] = by_h[i] * z[i]
 
 
-cdef void gru_backward(const Network* n, const double* rows, double* row, double* by_h, double* direct,
-                       bint from_last) noexcept nogil:
-    cdef Py_ssize_t size = n.hidden_size
-    cdef double* delta = row + n.delta
-    cdef double* delta_hidden = row + n.delta_hidden
-    gru_delta(size, row + n.h, row + n.trace, by_h, delta, delta + size, delta + 2 * size,
-              delta_hidden + 2 * size, direct)
-    memcpy(delta_hidden, delta, 2 * size * sizeof(double))
-    if rows:
-        add_products(direct, rows, 0, delta_hidden, n.gates, by_h, n.lanes, from_last)
+cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil:
+    """Cho et al. (2014), with the hidden bias inside the reset as in PyTorch:
+
+    r, z = sigmoid(...), n = tanh(input part + r * hidden part), h = (1 - z) * n + z * h.
+    """
+    cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef Row row, after
+    cdef double* r
+    cdef double* z
+    cdef double* n
+    cdef double* q
+    cdef double* a
+    for t in range(steps):
+        row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
+        a = row.delta
+        r, z, n, q = row.trace, row.trace + size, row.trace + 2 * size, row.trace + 3 * size
+        add_products(net.b_hidden, &net.w_gates, row.x, a, False)
+        copy_padded(a, 2 * size, r)
+        copy_padded(net.own, size, n)
+        add_products(r, &net.w_hidden_hidden, row.h, r, t & 1)
+        sigmoid_all(r, 2 * size)
+        gru_new(size, a + 2 * size, r, q, n)
+        tanh_all(n, size)
+        gru_state(size, z, n, row.h, after.h)
+
+
+cdef void gru_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_h, bint further) noexcept nogil:
+    cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef Row row
+    for t in range(steps - 1, -1, -1):
+        row = row_at(net, rows, t)
+        add_transposed_products(by_h, &net.w_hidden_output, row.by_output, by_h, False)
+        gru_delta(size, row.h, row.trace, by_h, row.delta, row.delta + size, row.delta + 2 * size, row.by_own)
+        memcpy(row.delta_hidden, row.delta, 2 * size * sizeof(double))
+        memcpy(row.delta_hidden + 2 * size, row.by_own, size * sizeof(double))
+        if t > 0 or further:
+            add_transposed_products(by_h, &net.w_rows, row.delta_hidden, by_h, t & 1)
 
 
 # ---- LSTM ----
 
 cdef void lstm_cell(Py_ssize_t size, const double* gates, const double* before, out_t after,
                     out_t tanh_c) noexcept nogil:
-    cdef const double* f = gates + size
+    cdef const double* i = gates
+    cdef const double* f = i + size
     cdef const double* g = f + size
     cdef Py_ssize_t k
     for k in range(size):
-        after[k] = f[k] * before[k] + gates[k] * g[k]
+        after[k] = f[k] * before[k] + i[k] * g[k]
         tanh_c[k] = fast_tanh(after[k])
 
 
@@ -131,25 +227,9 @@ cdef void lstm_hidden(Py_ssize_t size, const double* o, const double* tanh_c, ou
         after[k] = o[k] * tanh_c[k]
 
 
-cdef void lstm_forward(const Network* n, const double* start, const double* weights, Py_ssize_t stride,
-                       Py_ssize_t terms, double* row, bint from_last) noexcept nogil:
-    """Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000):
-
-    i, f, o = sigmoid(...), g = tanh(...), c = f * c + i * g, h = o * tanh(c).
-    """
-    cdef Py_ssize_t size = n.hidden_size
-    cdef double* gates = row + n.trace
-    cdef double* tanh_c = gates + 4 * size
-    add_products(start, weights, stride, row + n.x, terms, gates, n.width, from_last)
-    sigmoid_all(gates, 2 * size)
-    tanh_all(gates + 2 * size, size)
-    sigmoid_all(gates + 3 * size, size)
-    lstm_cell(size, gates, row + n.c, row + n.row + n.c, tanh_c)
-    lstm_hidden(size, gates + 3 * size, tanh_c, row + n.row + n.h)
-
-
-cdef void lstm_delta(Py_ssize_t size, const double* c, const double* trace, const double* dh, out_t dc,
+cdef void lstm_delta(Py_ssize_t size, const double* c, const double* trace, const double* by_h, out_t by_c,
                      out_t delta_i, out_t delta_f, out_t delta_g, out_t delta_o) noexcept nogil:
+    """by_c becomes the gradient by the memory before."""
     cdef const double* i = trace
     cdef const double* f = i + size
     cdef const double* g = f + size
@@ -158,19 +238,60 @@ cdef void lstm_delta(Py_ssize_t size, const double* c, const double* trace, cons
     cdef double d
     cdef Py_ssize_t k
     for k in range(size):
-        delta_o[k] = dh[k] * tanh_c[k] * (o[k] * (1.0 - o[k]))
-        d = dc[k] + dh[k] * o[k] * (1.0 - tanh_c[k] * tanh_c[k])
+        delta_o[k] = by_h[k] * tanh_c[k] * (o[k] * (1.0 - o[k]))
+        d = by_c[k] + by_h[k] * o[k] * (1.0 - tanh_c[k] * tanh_c[k])
         delta_i[k] = d * g[k] * (i[k] * (1.0 - i[k]))
         delta_f[k] = d * c[k] * (f[k] * (1.0 - f[k]))
         delta_g[k] = d * i[k] * (1.0 - g[k] * g[k])
-        dc[k] = d * f[k]
+        by_c[k] = d * f[k]
 
 
-cdef void lstm_backward(const Network* n, const double* rows, double* row, double* by_h, double* by_c,
-                        bint from_last) noexcept nogil:
-    cdef Py_ssize_t size = n.hidden_size
-    cdef double* delta = row + n.delta
-    lstm_delta(size, row + n.c, row + n.trace, by_h, by_c, delta, delta + size, delta + 2 * size, delta + 3 * size)
-    if rows:
-        fill(by_h, n.lanes, 0.0)
-        add_products(by_h, rows, 0, delta, n.gates, by_h, n.lanes, from_last)
+cdef void lstm_forward(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil:
+    """Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000):
+
+    i, f, o = sigmoid(...), g = tanh(...), c = f * c + i * g, h = o * tanh(c).
+    """
+    cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef Row row, after
+    cdef double* gates
+    for t in range(steps):
+        row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
+        gates = row.trace
+        add_products(net.b_hidden, &net.w_gates, row.x, gates, t & 1)
+        sigmoid_all(gates, 2 * size)
+        tanh_all(gates + 2 * size, size)
+        sigmoid_all(gates + 3 * size, size)
+        lstm_cell(size, gates, row.c, after.c, gates + 4 * size)
+        lstm_hidden(size, gates + 3 * size, gates + 4 * size, after.h)
+
+
+cdef void lstm_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_h, bint further) noexcept nogil:
+    cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef double* by_c = by_h + net.at.hidden_width
+    cdef Row row
+    for t in range(steps - 1, -1, -1):
+        row = row_at(net, rows, t)
+        add_transposed_products(by_h, &net.w_hidden_output, row.by_output, by_h, False)
+        lstm_delta(size, row.c, row.trace, by_h, by_c, row.delta, row.delta + size, row.delta + 2 * size,
+                   row.delta + 3 * size)
+        if t > 0 or further:
+            fill(by_h, net.at.hidden_width, 0.0)
+            add_transposed_products(by_h, &net.w_rows, row.delta, by_h, t & 1)
+
+
+# ---- the rows ----
+
+cdef void tanh_padded(double* values, Py_ssize_t size) noexcept nogil:
+    """tanh(0) = 0: the padding stays, and takes part to fill vectors."""
+    tanh_all(values, padded(size))
+
+
+cdef Activation[3] ACTIVATIONS
+ACTIVATIONS[0] = Activation(b"tanh", tanh_padded, tanh_delta)
+ACTIVATIONS[1] = Activation(b"sigmoid", sigmoid_all, sigmoid_delta)
+ACTIVATIONS[2] = Activation(b"relu", relu_all, relu_delta)
+
+cdef Cell[3] CELLS
+CELLS[0] = Cell(b"elman", elman_forward, elman_backward)
+CELLS[1] = Cell(b"gru", gru_forward, gru_backward)
+CELLS[2] = Cell(b"lstm", lstm_forward, lstm_backward)

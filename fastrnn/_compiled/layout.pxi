@@ -1,5 +1,92 @@
 # Part of _core.pyx: where the numbers of an RNN lie. It computes nothing, and has no twin.
 
+# ---- sizes and places ----
+# In memory the parameters come first, then in the same places the first moments (the velocity of sgd), then the second
+# ones, then the powers of Adam's betas. The columns b_hidden, w_input_hidden, w_hidden_hidden are those of one matrix,
+# `stride` apart; the parameters of a cell's own are one vector; w_hidden_output lies in rows, `hidden_width` apart.
+#
+# A step leaves a row on the tape. [1, x, h] follow each other, so that bias, input and state take one sum; the state
+# after the step is the h (and c) of the next row. What is not there takes no room; everything else is padded.
+#
+#   | loss scale 1 x | h | c | trace | sums | gradient | by_output | delta | delta_hidden | by_own |
+#     |    |     |     |   |   |       |      |          |           |       |              |
+#     |    |     |     |   |   |       |      |          |           |       |              gradient by the cell's own
+#     |    |     |     |   |   |       |      |          |           |       where apart: gradient by the sums over h
+#     |    |     |     |   |   |       |      |          |           where apart: sums over x; then gradient by the sums
+#     |    |     |     |   |   |       |      |          scale * gradient
+#     |    |     |     |   |   |       |      gradient of the step's loss by the sums of the output layer
+#     |    |     |     |   |   |       sums of the output layer
+#     |    |     |     |   |   what backward needs of the cell, part after part of hidden_size
+#     |    |     |     |   the cell's memory before the step, where there are two states
+#     |    |     |     hidden state before the step
+#     |    |     input
+#     |    what the step's gradient is multiplied by: its share in the loss of the window
+#     the step's loss
+
+cdef enum:
+    ROWS = 16           # steps that a prediction remembers at a time, and learn() at first
+
+
+cdef struct Layout:
+    Py_ssize_t input_size, hidden_size, output_size, target_size
+    Py_ssize_t gates                                    # rows of w_hidden_hidden
+    Py_ssize_t states                                   # 1: h; 2: h and c
+    Py_ssize_t trace_size, own_size
+    bint apart                                          # the sums over x and over h
+    Py_ssize_t hidden_width, output_width, gates_width, own_width   # padded
+    Py_ssize_t stride
+    Py_ssize_t b_hidden, w_input_hidden, w_hidden_hidden, own, w_hidden_output, b_output    # in memory
+    Py_ssize_t parameters                               # doubles of all of them, padded: here begin the first moments
+    Py_ssize_t powers, memory                           # of the betas; doubles of it all
+    Py_ssize_t loss, scale, one, x, h, c, trace, sums, gradient, by_output, delta, delta_hidden, by_own     # in a row
+    Py_ssize_t row                                      # doubles of one
+
+
+cdef inline Py_ssize_t take(Py_ssize_t* end, Py_ssize_t length) noexcept nogil:
+    """Lay out `length` more doubles behind `end`; returns where they begin."""
+    cdef Py_ssize_t start = end[0]
+    end[0] += padded(length)
+    return start
+
+
+cdef inline Py_ssize_t cache_lines(Py_ssize_t length) noexcept nogil:
+    """Doubles that fill an odd number of cache lines: rows so far apart use all of the cache, not a part of it."""
+    return (length + 7) // 8 * 8 | 8
+
+
+cdef Layout lay_out(spec):
+    cdef Layout at
+    cdef Py_ssize_t end = 0
+    at.input_size, at.hidden_size, at.output_size = spec.input_size, spec.hidden_size, spec.output_size
+    at.target_size, at.gates, at.states, at.apart = spec.target_size, spec.gates, spec.states, spec.apart
+    at.trace_size, at.own_size = spec.trace, spec.own_size
+    at.hidden_width, at.output_width = padded(at.hidden_size), padded(at.output_size)
+    at.gates_width, at.own_width = padded(at.gates), padded(at.own_size)
+    at.stride = cache_lines(at.gates_width) if at.gates_width > 32 else at.gates_width  # small ones lie in the cache
+    at.b_hidden = take(&end, at.stride)
+    at.w_input_hidden = take(&end, at.stride * at.input_size)
+    at.w_hidden_hidden = take(&end, at.stride * at.hidden_size)
+    at.own = take(&end, at.own_size)
+    at.w_hidden_output = take(&end, at.hidden_width * at.output_size)
+    at.b_output = take(&end, at.output_size)
+    at.parameters = end
+    at.powers = 3 * at.parameters
+    at.memory = at.powers + 2
+    at.h = padded(3 + at.input_size)
+    at.x = at.h - at.input_size
+    at.one, at.scale, at.loss = at.x - 1, at.x - 2, at.x - 3
+    end = at.h + at.hidden_width
+    at.c = take(&end, at.hidden_size if at.states == 2 else 0)
+    at.trace = take(&end, at.trace_size)
+    at.sums = take(&end, at.output_size)
+    at.gradient = take(&end, at.output_size)
+    at.by_output = take(&end, at.output_size)
+    at.delta = take(&end, at.gates)
+    at.delta_hidden = take(&end, at.gates) if at.apart else at.delta
+    at.by_own = take(&end, at.own_size)
+    at.row = cache_lines(end)
+    return at
+
 
 # ---- memory ----
 
@@ -9,12 +96,14 @@ cdef class Doubles:
     """Memory of zeros, at the beginning of a cache line."""
     cdef void* memory
     cdef double* start
+    cdef Py_ssize_t length
 
-    def __cinit__(self, Py_ssize_t length):
+    def __cinit__(self, Py_ssize_t length, str what="numbers"):
         self.memory = calloc(length + 8, sizeof(double))
         if self.memory == NULL:
-            raise MemoryError
+            raise MemoryError(f"there is no memory for {length:,} {what}")
         self.start = <double*> ((<uintptr_t> self.memory + 63) // 64 * 64)
+        self.length = length
 
     def __dealloc__(self):
         free(self.memory)
@@ -45,34 +134,133 @@ cdef class View:
         view.suboffsets = NULL
         view.internal = NULL
 
+    cdef Py_ssize_t length(self) noexcept:
+        return self.shape[0] * self.shape[1]
 
-cdef object as_view(Doubles owner, double* start, Py_ssize_t rows, Py_ssize_t row_stride,
-                    Py_ssize_t columns, Py_ssize_t column_stride):
-    """A memoryview of doubles somewhere in the memory of `owner`; without columns it is a vector."""
+    cdef double* copy(self, Py_ssize_t offset, double* doubles, bint write) noexcept:
+        """Copy what lies `offset` doubles behind it, row by row, to or from `doubles`; returns the end of these."""
+        cdef Py_ssize_t i, j
+        cdef Py_ssize_t down = self.strides[0] // <Py_ssize_t> sizeof(double)
+        cdef Py_ssize_t right = self.strides[1] // <Py_ssize_t> sizeof(double)
+        cdef double* start = self.start + offset
+        for i in range(self.shape[0]):
+            for j in range(self.shape[1]):
+                if write:
+                    start[i * down + j * right] = doubles[i * self.shape[1] + j]
+                else:
+                    doubles[i * self.shape[1] + j] = start[i * down + j * right]
+        return doubles + self.length()
+
+
+cdef View vector_view(Doubles owner, Py_ssize_t start, Py_ssize_t length):
+    return matrix_view(owner, start, (length,), 1, 1)
+
+
+cdef View matrix_view(Doubles owner, Py_ssize_t start, tuple shape, Py_ssize_t down, Py_ssize_t right):
+    """Of a shape (rows, columns) or (rows,). down, right: doubles from a row and a column to the next."""
     cdef View view = View()
     view.owner = owner
-    view.start = start
-    view.ndim = 2 if columns else 1
-    view.shape[0], view.shape[1] = rows, columns
-    view.strides[0] = row_stride * <Py_ssize_t> sizeof(double)
-    view.strides[1] = column_stride * <Py_ssize_t> sizeof(double)
-    return memoryview(view)
+    view.start = owner.start + start
+    view.ndim = len(shape)
+    view.shape[0], view.shape[1] = shape[0], shape[1] if len(shape) == 2 else 1
+    view.strides[0] = down * <Py_ssize_t> sizeof(double)
+    view.strides[1] = right * <Py_ssize_t> sizeof(double)
+    return view
 
 
-cdef double* copy_view(View view, Py_ssize_t offset, double* doubles, bint write):
-    """Copy what lies `offset` doubles behind a view, row by row, to or from `doubles`; returns the end of these."""
-    cdef Py_ssize_t i, j, rows = view.shape[0], columns = view.shape[1] if view.ndim == 2 else 1
-    cdef Py_ssize_t down = view.strides[0] // <Py_ssize_t> sizeof(double)
-    cdef Py_ssize_t right = view.strides[1] // <Py_ssize_t> sizeof(double)
-    cdef double* start = view.start + offset
-    for i in range(rows):
-        for j in range(columns):
-            if write:
-                start[i * down + j * right] = doubles[i * columns + j]
-            else:
-                doubles[i * columns + j] = start[i * down + j * right]
-    return doubles + rows * columns
+cdef dict parameter_views(const Layout* at, spec, Doubles memory):
+    """A view of each parameter, by name, in the order of the spec."""
+    cdef dict views = {}
+    cdef Py_ssize_t end = at.own
+    for name, shape in spec.shapes.items():
+        if name == "w_input_hidden":
+            views[name] = matrix_view(memory, at.w_input_hidden, shape, 1, at.stride)
+        elif name == "w_hidden_hidden":
+            views[name] = matrix_view(memory, at.w_hidden_hidden, shape, 1, at.stride)
+        elif name == "b_hidden":
+            views[name] = vector_view(memory, at.b_hidden, shape[0])
+        elif name == "w_hidden_output":
+            views[name] = matrix_view(memory, at.w_hidden_output, shape, at.hidden_width, 1)
+        elif name == "b_output":
+            views[name] = vector_view(memory, at.b_output, shape[0])
+        else:       # of the cell's own
+            views[name] = vector_view(memory, end, shape[0])
+            end += shape[0]
+    return views
 
+
+@cython.final
+@cython.internal
+cdef class Tape:
+    """What a window of steps leaves behind for backward, a row a step, and the memory that backward and update need."""
+    cdef Doubles memory
+    cdef Py_ssize_t steps       # that it has room for
+    cdef bint learns            # or it has no room for what learning needs
+    cdef double* rows           # one more than steps: the state after the last one
+    cdef double* proposal       # laid out as the network's memory: the gradient, then what is to be written there
+    cdef double* columns        # those that forward takes, packed
+    cdef double* w_hidden_hidden    # its rows, packed
+    cdef double* by_state       # the gradient by the state
+    cdef double* ahead          # sums of the gates, where online learning has computed those of the next step
+    cdef double* state          # the row with the state after the last update; NULL, if there was none
+    cdef double* spare          # a row for it, where the first one is needed for the next sequence
+    cdef double bound           # no parameter is larger, as long as `looks` stays what it was
+    cdef Py_ssize_t looks
+
+    def __cinit__(self):
+        self.bound = INFINITY
+
+
+cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
+    """Zeros, but for the ones."""
+    cdef Tape tape = Tape()
+    cdef Py_ssize_t columns = at.stride * (at.input_size + at.hidden_size), state = at.states * at.hidden_width, t
+    cdef Py_ssize_t learning = 0
+    if learns:
+        learning = padded(at.memory) + at.gates * at.hidden_width + state + at.gates_width + at.row
+    if steps >= (PY_SSIZE_T_MAX // 16 - columns - learning) // at.row:
+        raise MemoryError(f"there is no memory for {steps:,} steps at once: lower window")
+    tape.memory = Doubles((steps + 1) * at.row + columns + learning, f"numbers, {steps:,} steps at once: lower window")
+    tape.steps, tape.learns = steps, learns
+    tape.rows = tape.memory.start
+    tape.columns = tape.rows + (steps + 1) * at.row
+    if learns:
+        tape.proposal = tape.columns + columns
+        tape.w_hidden_hidden = tape.proposal + padded(at.memory)
+        tape.by_state = tape.w_hidden_hidden + at.gates * at.hidden_width
+        tape.ahead = tape.by_state + state
+        tape.spare = tape.ahead + at.gates_width
+    for t in range(steps + 1):
+        tape.rows[t * at.row + at.one] = 1.0
+    return tape
+
+
+# ---- the state ----
+
+cdef inline void fresh_state(const Layout* at, double* row) noexcept nogil:
+    fill(row + at.h, at.states * at.hidden_width, 0.0)      # c is right behind h
+
+
+cdef inline void copy_state(const Layout* at, const double* source, double* target) noexcept nogil:
+    """From one row of the tape to another."""
+    copy_padded(source + at.h, at.hidden_size, target + at.h)
+    if at.states == 2:
+        copy_padded(source + at.c, at.hidden_size, target + at.c)
+
+
+cdef void read_state(const Layout* at, const double* row, double* state) noexcept nogil:
+    memcpy(state, row + at.h, at.hidden_size * sizeof(double))
+    if at.states == 2:
+        memcpy(state + at.hidden_size, row + at.c, at.hidden_size * sizeof(double))
+
+
+cdef void write_state(const Layout* at, const double* state, double* row) noexcept nogil:
+    memcpy(row + at.h, state, at.hidden_size * sizeof(double))
+    if at.states == 2:
+        memcpy(row + at.c, state + at.hidden_size, at.hidden_size * sizeof(double))
+
+
+# ---- sequences ----
 
 @cython.final
 @cython.internal
@@ -95,183 +283,3 @@ cdef class Lengths:
             (<int64_t*> self.values)[i] = length
             self.longest = max(self.longest, length)
             self.total += length
-
-
-# ---- a network, and a row of the tape ----
-
-cdef enum Cell:
-    ELMAN
-    GRU
-    LSTM
-
-
-cdef enum Activation:
-    TANH
-    SIGMOID
-    RELU
-
-
-cdef enum Output:
-    LINEAR
-    SIGMOIDS
-    SOFTMAX
-
-
-cdef enum Loss:
-    HALF_SQUARED_ERROR
-    BINARY_CROSS_ENTROPY
-    CROSS_ENTROPY
-
-
-cdef enum Optimizer:
-    SGD
-    ADAM
-    ADAMW
-
-
-cdef struct Network:
-    Cell cell
-    Activation activation
-    Output output
-    Loss loss
-    Optimizer optimizer
-    Py_ssize_t input_size, hidden_size, output_size, target_size
-    Py_ssize_t gates            # rows of w_hidden_hidden
-    Py_ssize_t lanes            # hidden_size, padded
-    Py_ssize_t outputs          # output_size, padded
-    Py_ssize_t width            # gates, padded
-    Py_ssize_t stride           # from one column of the input and hidden weights to the next
-    Py_ssize_t length           # doubles of all parameters, padded
-    # Where the parameters begin, in their memory and in everything laid out like it. b_hidden, w_input_hidden and
-    # w_hidden_hidden are the columns of one matrix, in this order; w_hidden_output lies in rows, `lanes` apart.
-    Py_ssize_t b_hidden, w_input_hidden, w_hidden_hidden, b_hidden_hidden, w_hidden_output, b_output
-    # What a step leaves on the tape, and where in its row: 1.0, the input and the hidden state before, in sequence;
-    # an LSTM's c before; what backward needs; the sums of the output layer; the gradient of the step's
-    # loss by them, and of the window's; and that by the other sums.
-    Py_ssize_t one, x, h, c, trace, sums, gradient, by_output, delta, delta_hidden, row
-    double lr, momentum, weight_decay, clip
-    Py_ssize_t window
-
-
-cdef inline Py_ssize_t padded(Py_ssize_t length) noexcept nogil:
-    return (length + PADDING - 1) // PADDING * PADDING
-
-
-cdef inline Py_ssize_t take(Py_ssize_t* end, Py_ssize_t length) noexcept nogil:
-    """Lay out `length` more doubles behind `end`; returns where they begin."""
-    cdef Py_ssize_t start = end[0]
-    end[0] += padded(length)
-    return start
-
-
-cdef inline Py_ssize_t cache_lines(Py_ssize_t length) noexcept nogil:
-    """Doubles that fill an odd number of cache lines: rows so far apart use all of the cache, not a part of it."""
-    return (length + 7) // 8 * 8 | 8
-
-
-cdef void lay_out(Network* n) noexcept nogil:
-    """Set the sizes and places that follow from cell, input_size, hidden_size and output_size."""
-    cdef Py_ssize_t end = 0
-    n.gates = (1 if n.cell == ELMAN else 3 if n.cell == GRU else 4) * n.hidden_size
-    n.lanes = padded(n.hidden_size)
-    n.outputs = padded(n.output_size)
-    n.width = padded(n.gates)
-    n.stride = cache_lines(n.width) if n.width > 32 else n.width       # small ones lie in the cache as they are
-    n.b_hidden = take(&end, n.stride)
-    n.w_input_hidden = take(&end, n.stride * n.input_size)
-    n.w_hidden_hidden = take(&end, n.stride * n.hidden_size)
-    n.b_hidden_hidden = take(&end, n.hidden_size if n.cell == GRU else 0)
-    n.w_hidden_output = take(&end, n.lanes * n.output_size)
-    n.b_output = take(&end, n.output_size)
-    n.length = end
-    end = 0
-    n.h = padded(1 + n.input_size)
-    n.x = n.h - n.input_size
-    n.one = n.x - 1
-    end = n.h + n.lanes
-    n.c = take(&end, n.hidden_size if n.cell == LSTM else 0)
-    n.trace = take(&end, 0 if n.cell == ELMAN else n.gates)
-    if n.cell != ELMAN:
-        take(&end, n.hidden_size)       # behind the gates of a GRU q, of an LSTM tanh c
-    n.sums = take(&end, n.output_size)
-    n.gradient = take(&end, n.output_size)
-    n.by_output = take(&end, n.output_size)
-    n.delta = take(&end, n.gates)
-    n.delta_hidden = take(&end, n.gates) if n.cell == GRU else n.delta
-    n.row = cache_lines(end)
-
-
-# ---- the tape ----
-
-@cython.final
-@cython.internal
-cdef class Tape:
-    """What a window of steps leaves behind for backward, a row a step, and the memory that backward and update need."""
-    cdef Doubles memory
-    cdef Py_ssize_t steps       # that it has room for
-    cdef double* rows           # one more than steps: the state after the last one
-    # Laid out as the network's memory: the gradient, then what is to be written there; or what `ahead` points to.
-    cdef double* values
-    cdef double* weights        # those of forward, packed
-    cdef double* w_hidden_hidden    # its rows, packed
-    cdef double* by_h
-    cdef double* by_other       # an LSTM's gradient by c, a GRU's by h without its gates; with an Elman network zeros
-    cdef const double* ahead    # the next step's sums of the gates, where update has computed them (in values), or NULL
-    cdef bint from_last         # where the last pass that did so began
-
-    def __cinit__(self, Py_ssize_t steps, Py_ssize_t row, Py_ssize_t values, Py_ssize_t weights, Py_ssize_t rows,
-                  Py_ssize_t lanes):
-        if steps >= (PY_SSIZE_T_MAX // 16 - values - weights - rows - 2 * lanes) // row:
-            raise MemoryError(f"there is no memory for {steps} steps at once: lower window")
-        self.steps = steps
-        self.memory = Doubles((steps + 1) * row + values + weights + rows + 2 * lanes)
-        self.rows = self.memory.start
-        self.values = self.rows + (steps + 1) * row
-        self.weights = self.values + values
-        self.w_hidden_hidden = self.weights + weights
-        self.by_h = self.w_hidden_hidden + rows
-        self.by_other = self.by_h + lanes
-
-
-cdef Tape new_tape(const Network* n, Py_ssize_t steps, bint learn):
-    cdef Tape tape = Tape(steps, n.row, 3 * n.length if learn else 0, n.b_hidden_hidden - first_weights(n),
-                          n.gates * n.lanes if learn else 0, n.lanes)
-    cdef Py_ssize_t t
-    for t in range(steps):
-        tape.rows[t * n.row + n.one] = 1.0
-    return tape
-
-
-cdef Py_ssize_t first_weights(const Network* n) noexcept nogil:
-    """Where the columns begin that forward wants packed; they end where those of w_hidden_hidden do."""
-    return n.w_hidden_hidden if n.cell == GRU else n.w_input_hidden
-
-
-cdef void pack_weights(const Network* n, const double* parameters, Tape tape) noexcept nogil:
-    cdef Py_ssize_t first = first_weights(n)
-    pack(parameters + first, n.stride, (n.b_hidden_hidden - first) // n.stride, n.width, tape.weights)
-
-
-# ---- the state ----
-
-cdef void copy_state(const Network* n, const double* source, double* target) noexcept nogil:
-    """From one row of the tape to another."""
-    copy_padded(source + n.h, n.hidden_size, target + n.h)
-    if n.cell == LSTM:
-        copy_padded(source + n.c, n.hidden_size, target + n.c)
-
-
-cdef void read_state(const Network* n, const double* row, double* state) noexcept nogil:
-    memcpy(state, row + n.h, n.hidden_size * sizeof(double))
-    if n.cell == LSTM:
-        memcpy(state + n.hidden_size, row + n.c, n.hidden_size * sizeof(double))
-
-
-cdef void write_state(const Network* n, const double* state, double* row) noexcept nogil:
-    memcpy(row + n.h, state, n.hidden_size * sizeof(double))
-    if n.cell == LSTM:
-        memcpy(row + n.c, state + n.hidden_size, n.hidden_size * sizeof(double))
-
-
-cdef inline double work_of_step(const Network* n) noexcept nogil:
-    return n.width * (n.hidden_size + n.input_size + 32.0) + n.output_size * (n.hidden_size + 32.0)

@@ -1,148 +1,124 @@
 # Part of _core.pyx: updates, and training and running over sequences. The twin: _plain/learning.py.
 
+cdef enum:
+    SEQUENCE = 64       # products that a sequence counts as, however short it is
+
 
 # ---- learning ----
 
-cdef int update(const Network* n, double* memory, Tape tape, Py_ssize_t steps, const double* next_input,
-                Work* work) except -1 nogil:
-    """Learn from a window that is complete. Returns whether all is finite; if it is not, nothing has changed.
-
-    next_input: the input of the step to come, or NULL; with it tape.ahead may be set.
-    """
-    cdef double factor = 1.0, norm, beta_1 = memory[3 * n.length], beta_2 = memory[3 * n.length + 1]
-    cdef double* values = tape.values
-    cdef Py_ssize_t length = n.length, changed = length
-    # Plain sgd multiplies the gradient of the loss by lr before it runs back, not that of each parameter after it.
-    cdef bint plain_sgd = n.optimizer == SGD and n.momentum == 0.0 and not n.clip < INFINITY
-    tape.ahead = NULL
-    backward(n, memory, tape, steps, n.lr if plain_sgd else 1.0, work)
-    # It needs no gradient written down, which saves time where that and the parameters are too large for the cache.
-    # Ctrl-C is not heard while the parameters change, so that they change in one go only where that is done in no time.
-    if (plain_sgd and (steps == 1 or length > CACHE) and <double> steps * length < WORK / 8
-            and is_surely_finite(n, memory, tape, steps, &work.bound)):
-        if steps == 1:
-            subtract_gradient(n, memory, tape, next_input)
-        else:
-            gradients(n, tape, steps, memory, True, NULL)
-        return True
-    gradients(n, tape, steps, values, False, work)
-    if n.clip < INFINITY:
-        norm = sqrt(square_of_gradient(n, values, values + length))
-        if not isfinite(norm):
-            return False
-        if norm > n.clip:
-            factor = n.clip / norm
-    if n.optimizer != SGD:
-        beta_1 *= BETA_1
-        beta_2 *= BETA_2
-        adam_step(length, memory, factor, n.lr, 1.0 - n.lr * n.weight_decay if n.optimizer == ADAMW else 1.0,
-                  beta_1, beta_2, values, values + length, values + 2 * length)
-        changed = 3 * length
-    elif n.momentum != 0.0:
-        momentum_step(length, memory, factor, n.lr, n.momentum, values, values + length)
-        changed = 2 * length
-    else:
-        sgd_step(length, memory, factor, 1.0 if plain_sgd else n.lr, values)
-    if not all_finite(values, changed):
-        return False
-    memcpy(memory, values, changed * sizeof(double))
-    work.bound = INFINITY
-    memory[3 * n.length], memory[3 * n.length + 1] = beta_1, beta_2
-    return True
+cdef int update(Network* net, Tape tape, Py_ssize_t steps, Work* work) except -1 nogil:
+    """Learn from a window that is complete. Returns whether all is finite; if it is not, nothing has changed."""
+    cdef Ahead none = Ahead(NULL, NULL, True, False)
+    cdef double factor
+    if may_go_straight(net, steps):
+        return update_straight(net, tape, steps, &none, work)
+    fill(tape.proposal, net.at.parameters, -0.0)
+    add_gradient(net, tape, steps, factor_of_loss(net), work)
+    factor = clip_factor(net, tape.proposal)
+    return commit(net, tape, steps, net.optimizer.propose(net, factor, tape.proposal))
 
 
-cdef struct Progress:
-    double total                # the losses of an epoch so far
-    Work work
-    double* state               # the row with the state after the last update; NULL, if there was none
-    double* spare               # a row for it, where that on the tape is needed for the next sequence
-
-
-cdef Py_ssize_t train_sequence(const Network* n, double* memory, Tape tape, const double* inputs,
-                               const double* targets, Py_ssize_t length, Progress* progress) except -1 nogil:
-    """Train on a sequence. Returns `length`, or the step that is not finite."""
+cdef Py_ssize_t train_sequence(Network* net, Tape tape, const double* inputs, const double* targets, Py_ssize_t length,
+                               double* total, Work* work) except -1 nogil:
+    """Train on a sequence, and add the losses of its steps to `total`. Returns `length`, or the step that diverged."""
+    cdef const Layout* at = &net.at
     cdef double* rows = tape.rows
     cdef double loss
-    cdef Py_ssize_t start = 0, steps, block, done, t, window = n.window if n.window > 0 else length
-    cdef Py_ssize_t block_size = max(1, <Py_ssize_t> (WORK / 4 / work_of_step(n)))
-    tape.ahead = NULL
-    if progress.state == rows:
-        copy_state(n, rows, progress.spare)
-        progress.state = progress.spare
-    fill(rows + n.h, n.lanes, 0.0)
-    if n.cell == LSTM:
-        fill(rows + n.c, n.lanes, 0.0)
+    cdef Py_ssize_t start = 0, steps, done, block, t
+    if tape.state == rows:
+        copy_state(at, rows, tape.spare)
+        tape.state = tape.spare
+    fresh_state(at, rows)
+    look_for_signals(work, SEQUENCE)
+    if net.window == 1 and may_go_straight(net, 1):
+        return train_online(net, tape, inputs, targets, length, total, work)
     while start < length:
-        steps = min(window, length - start)
-        done = 0
+        steps = min(net.window, length - start) if net.window > 0 else length
         if steps > 1:
-            pack_weights(n, memory, tape)
+            use_packed(net, tape)
+        else:
+            use_as_it_lies(net)
+        done = 0
         while done < steps:
-            block = min(block_size, steps - done)
-            forward(n, memory, tape.weights if steps > 1 else NULL, rows + done * n.row, block,
-                    inputs + (start + done) * n.input_size, tape.ahead)
+            block = min(block_of_steps(net), steps - done)
+            forward(net, rows + done * at.row, block, inputs + (start + done) * at.input_size)
+            net.loss.loss(net, rows + done * at.row, block, targets + (start + done) * at.target_size)
             for t in range(done, done + block):
-                loss = loss_of_step(n, rows + t * n.row, targets + (start + t) * n.target_size)
+                loss = rows[t * at.row + at.loss]
                 if not isfinite(loss):
                     return start + t
-                progress.total += loss
+                total[0] += loss
             done += block
-            look_for_signals(&progress.work, block * work_of_step(n))
+            look_for_signals(work, block * work_of_step(net))
         start += steps
-        if not update(n, memory, tape, steps, inputs + start * n.input_size if start < length else NULL,
-                      &progress.work):
+        if not update(net, tape, steps, work):
             return start - 1
-        copy_state(n, rows + steps * n.row, rows)
-        progress.state = rows
     return length
-
-
-cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, Py_ssize_t step):
-    """Where a training diverged."""
-    return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
 
 
 # ---- running ----
 
-cdef int predict_sequence(const Network* n, const double* memory, Tape tape, const double* inputs, Py_ssize_t length,
-                          double* state, double* predictions, double* states, Work* work) except -1 nogil:
-    """Run over a sequence, from `state`, which takes the last; from a fresh one where it is NULL."""
+cdef struct Run:            # what a prediction reads and writes, and moves on; NULL where it is not wanted
+    const double* inputs
+    double* state           # the one to start from, which takes the last one; NULL: each sequence has a fresh one
+    double* predictions
+    double* states
+
+
+cdef int predict_sequence(const Network* net, Tape tape, Py_ssize_t length, Run* run, Work* work) except -1 nogil:
+    """Run over a sequence."""
+    cdef const Layout* at = &net.at
     cdef double* rows = tape.rows
     cdef Py_ssize_t start = 0, block, t
-    fill(rows + n.h, n.lanes, 0.0)
-    if n.cell == LSTM:
-        fill(rows + n.c, n.lanes, 0.0)
-    if state:
-        write_state(n, state, rows)
+    fresh_state(at, rows)
+    look_for_signals(work, SEQUENCE)
+    if run.state:
+        write_state(at, run.state, rows)
     while start < length:
         block = min(tape.steps, length - start)
-        forward(n, memory, tape.weights, rows, block, inputs + start * n.input_size, NULL)
-        if predictions:
+        forward(net, rows, block, run.inputs)
+        run.inputs += block * at.input_size
+        if run.predictions:
+            net.output.predict(net, rows, block, run.predictions)
+            run.predictions += block * at.output_size
+        if run.states:
             for t in range(block):
-                activate_output(n.output, n.output_size, rows + t * n.row + n.sums,
-                                predictions + (start + t) * n.output_size)
-        if states:
-            for t in range(block):
-                memcpy(states + (start + t) * n.hidden_size, rows + (t + 1) * n.row + n.h,
-                       n.hidden_size * sizeof(double))
-        copy_state(n, rows + block * n.row, rows)
+                memcpy(run.states, rows + (t + 1) * at.row + at.h, at.hidden_size * sizeof(double))
+                run.states += at.hidden_size
+        copy_state(at, rows + block * at.row, rows)
         start += block
-        look_for_signals(work, block * work_of_step(n))
-    if state:
-        read_state(n, rows, state)
+        look_for_signals(work, block * work_of_step(net))
+    if run.state:
+        read_state(at, rows, run.state)
     return 0
 
 
-cdef void predict_row(const Network* n, double* row, double* decisions) noexcept nogil:
-    """What predict() gives after a step that is on the tape."""
-    activate_output(n.output, n.output_size, row + n.sums, row + n.by_output)
-    decide(n.output, n.output_size, row + n.by_output, decisions)
-
-
-cdef void feed_back(const Network* n, const double* prediction, double* x) noexcept nogil:
-    """The input that a prediction is: itself, or a class among several inputs as a one among zeros."""
-    if n.output == SOFTMAX and n.input_size > 1:
-        fill(x, n.input_size, 0.0)
-        x[<Py_ssize_t> prediction[0]] = 1.0
+cdef void feed_back(const Network* net, const double* decision, double* x) noexcept nogil:
+    """The input that a decision is: itself, or a class among several inputs as a one among zeros."""
+    if net.classes and net.at.input_size > 1:
+        fill(x, net.at.input_size, 0.0)
+        x[<Py_ssize_t> decision[0]] = 1.0
     else:
-        memcpy(x, prediction, n.input_size * sizeof(double))
+        memcpy(x, decision, net.at.input_size * sizeof(double))
+
+
+cdef int generate_steps(const Network* net, Tape tape, Py_ssize_t count, double* scratch, Run* run,
+                        Work* work) except -1 nogil:
+    """One step for the next input, then count - 1 more, each for the decision before it; all decisions go to
+    run.predictions. scratch: room for an input and for the predictions of a step."""
+    cdef const Layout* at = &net.at
+    cdef double* row = tape.rows
+    cdef double* predictions = scratch + at.input_size
+    cdef Py_ssize_t t
+    memcpy(scratch, run.inputs, at.input_size * sizeof(double))
+    write_state(at, run.state, row)
+    for t in range(count):
+        forward(net, row, 1, scratch)
+        net.output.predict(net, row, 1, predictions)
+        net.output.decide(at.output_size, predictions, run.predictions)
+        feed_back(net, run.predictions, scratch)
+        run.predictions += at.target_size
+        copy_state(at, row + at.row, row)
+        look_for_signals(work, work_of_step(net))
+    read_state(at, row, run.state)
+    return 0

@@ -1,137 +1,192 @@
-# Part of _core.pyx: plain sgd without a gradient written down, with a window of one step in one pass. It gives the
-# numbers of window and optimizers, and has no twin.
+# Part of _core.pyx: plain sgd straight from the tape to the memory, with no gradient written down; and online learning,
+# a window of one step, in one pass. The numbers are those of window and optimizers, so there is no twin.
+
+cdef enum:
+    CACHE = 4096        # doubles that the first-level cache holds
 
 
 # ---- whether an update stays finite, told without computing it ----
 
 cdef double sum_of_squares(const double* values, Py_ssize_t length) noexcept nogil:
     """Of padded values; NaN or infinity if one of them is. Not part of any result: its order is free."""
-    cdef const lanes_t* vectors = <const lanes_t*> values
-    cdef lanes_t[4] sums        # side by side: a sum waits for each of its additions
-    cdef lanes_t total
-    cdef Py_ssize_t i, k, lanes = sizeof(lanes_t) // sizeof(double)
+    cdef const vector_t* vectors = <const vector_t*> values
+    cdef vector_t[4] sums       # side by side: a sum waits for each of its additions
+    cdef vector_t total
+    cdef Py_ssize_t i, k
     cdef double result = 0.0
     for k in range(4):
-        sums[k] = vectors[0] * 0.0
-    for i in range(0, length // lanes - 3, 4):
+        sums[k] = NOTHING
+    for i in range(0, length // VECTOR - 3, 4):
         for k in range(4):
             sums[k] = sums[k] + vectors[i + k] * vectors[i + k]
-    for i in range(length // lanes // 4 * 4, length // lanes):
+    for i in range(length // VECTOR // 4 * 4, length // VECTOR):
         sums[0] = sums[0] + vectors[i] * vectors[i]
     total = (sums[0] + sums[1]) + (sums[2] + sums[3])
-    for k in range(lanes):
+    for k in range(VECTOR):
         result += (<double*> &total)[k]
     return result
 
 
-cdef bint is_surely_finite(const Network* n, const double* memory, Tape tape, Py_ssize_t steps,
-                           double* bound) noexcept nogil:
+cdef bint is_surely_finite(const Network* net, Tape tape, Py_ssize_t steps, Work* work) noexcept nogil:
     """Whether all parameters stay finite when the gradient is subtracted: told from bounds, without computing it.
 
-    A yes is always right, and means that it has to be subtracted: `bound`, below which all parameters are, or infinity,
-    is then that of the new ones. A no means that it has to be tried.
+    A yes is always right, and means that it has to be subtracted: tape.bound, below which all parameters are, or
+    infinity, is then that of the new ones. A no means that it has to be tried.
     """
+    cdef const Layout* at = &net.at
     cdef const double* row = tape.rows
     cdef double by_outputs = 0.0, values = 2.0, total       # all below 1e100: far from what overflows
     cdef Py_ssize_t i
+    if tape.looks != work.looks:        # Python code may have written to the parameters
+        tape.bound, tape.looks = INFINITY, work.looks
     # Only a bound that is known spares the look at all numbers: it makes an online step of 16 units 7 % faster.
-    if steps == 1 and n.cell == ELMAN and n.activation != RELU and bound[0] < 1e100:
+    if steps == 1 and tape.bound < 1e100 and net.cell.forward == elman_forward and net.activation.activate != relu_all:
         # From few numbers: no state is larger than 1 (train() begins with zeros, learn() knows no bound), and no
         # gradient by a sum is larger than those by the outputs times an output weight.
-        for i in range(n.output_size):
-            by_outputs += fabs(row[n.by_output + i])
-        for i in range(n.input_size):
-            values += fabs(row[n.x + i])
-        bound[0] += by_outputs * (1.0 + bound[0]) * values
-        if bound[0] < 1e100:
+        for i in range(at.output_size):
+            by_outputs += fabs(row[at.by_output + i])
+        for i in range(at.input_size):
+            values += fabs(row[at.x + i])
+        tape.bound += by_outputs * (1.0 + tape.bound) * values
+        if tape.bound < 1e100:
             return True
     # By Cauchy and Schwarz no sum of products of what is on the tape is larger than the sum of all its squares.
-    total = sum_of_squares(row, steps * n.row + n.h + n.lanes)
-    bound[0] += total
-    if not bound[0] < 1e100:
-        bound[0] = sqrt(sum_of_squares(memory, n.length)) + total
-    return bound[0] < 1e100
+    total = sum_of_squares(row, steps * at.row + at.h + at.hidden_width)
+    tape.bound += total
+    if not tape.bound < 1e100:
+        tape.bound = sqrt(sum_of_squares(net.memory, at.parameters)) + total
+    return tape.bound < 1e100
 
 
-# ---- the gradient, subtracted ----
+# ---- the gradient of one step, subtracted ----
 
-cdef inline void subtract_products_block(const double* rows, Py_ssize_t length, const double* columns,
-                                         double* result, Py_ssize_t stride, const double* vector, double* sums,
-                                         Py_ssize_t block) noexcept nogil:
-    """`block` times lanes_t of subtract_products; inlined with constants: columns and sums stay in registers."""
-    cdef lanes_t column[4]
-    cdef lanes_t total[4]
-    cdef lanes_t* row
+cdef struct Ahead:
+    const double* vector    # what the columns of the new weights are multiplied by in the same pass: [1, x, h] of the
+    double* sums            # step to come, and where its sums go; or NULL
+    bint from_last          # begin with the last block, for then what the pass before touched last is in the cache
+    bint done               # whether the sums are there
+
+
+cdef inline void subtract_products_block(const double* rows, const double* columns, const Matrix* result, Py_ssize_t i,
+                                         const Ahead* ahead, Py_ssize_t block) noexcept nogil:
+    """`block` vectors of subtract_products; inlined with constants: columns and sums stay in registers."""
+    cdef vector_t column[4]
+    cdef vector_t total[4]
+    cdef vector_t* row
+    cdef const double* vector = ahead.vector if ahead else NULL
+    cdef double* start = result.start + i
+    cdef Py_ssize_t stride = result.stride, length = result.length, k
     cdef double value, next_value = 0.0
-    cdef Py_ssize_t i, k
     for i in range(block):
-        column[i] = -(<const lanes_t*> columns)[i]      # to add instead of subtracting: an instruction less
-        total[i] = -(column[i] - column[i])     # -0.0: added to the first term it leaves that as it is
+        column[i] = -(<const vector_t*> columns)[i]     # to add instead of subtracting: an instruction less
+        total[i] = NOTHING
     for k in range(length):
-        row = <lanes_t*> (result + k * stride)
+        row = <vector_t*> (start + k * stride)
         value = rows[k]
-        if vector:
+        if ahead:
             next_value = vector[k]
         for i in range(block):
             row[i] = row[i] + column[i] * value
-            if vector:
+            if ahead:
                 total[i] = total[i] + row[i] * next_value
-    if vector:
+    if ahead:
         for i in range(block):
-            (<lanes_t*> sums)[i] = total[i]
+            (<vector_t*> (ahead.sums + (start - result.start)))[i] = total[i]
 
 
-cdef void subtract_products(const double* rows, Py_ssize_t length, const double* columns, Py_ssize_t width,
-                            double* result, Py_ssize_t stride, const double* vector, double* sums,
-                            bint from_last) noexcept nogil:
-    """result[k][i] -= rows[k] * columns[i]: sum_of_products over one step, subtracted.
+cdef void subtract_products(const double* rows, const double* columns, const Matrix* result,
+                            const Ahead* ahead) noexcept nogil:
+    """result[k][i] -= rows[k] * columns[i]: sum_of_products over one step, subtracted, in 10 to 25 % less time.
 
-    vector: NULL, or what the columns of the new result are multiplied by in the same pass: sums[i] = result[0][i] *
-    vector[0] + ... from_last: begin with the last block, for then what the pass before touched last is in the cache.
+    ahead: with a vector, sums[i] = result[0][i] * vector[0] + ... of the new result besides.
     """
-    cdef Py_ssize_t i = width if from_last else 0, lanes = sizeof(lanes_t) // sizeof(double), block
-    while (i > 0 if from_last else i < width):
-        block = 4 * lanes if (i % (4 * lanes) == 0 if from_last else i + 4 * lanes <= width) else lanes
-        i -= block if from_last else 0
-        if vector and block > lanes:
-            subtract_products_block(rows, length, columns + i, result + i, stride, vector, sums + i, 4)
-        elif vector:
-            subtract_products_block(rows, length, columns + i, result + i, stride, vector, sums + i, 1)
-        elif block > lanes:
-            subtract_products_block(rows, length, columns + i, result + i, stride, NULL, NULL, 4)
+    cdef Py_ssize_t width = result.width, i = width if ahead.from_last else 0, block
+    while (i > 0 if ahead.from_last else i < width):
+        block = 4 * VECTOR if (i % (4 * VECTOR) == 0 if ahead.from_last else i + 4 * VECTOR <= width) else VECTOR
+        i -= block if ahead.from_last else 0
+        if ahead.vector and block > VECTOR:
+            subtract_products_block(rows, columns + i, result, i, ahead, 4)
+        elif ahead.vector:
+            subtract_products_block(rows, columns + i, result, i, ahead, 1)
+        elif block > VECTOR:
+            subtract_products_block(rows, columns + i, result, i, NULL, 4)
         else:
-            subtract_products_block(rows, length, columns + i, result + i, stride, NULL, NULL, 1)
-        i += 0 if from_last else block
+            subtract_products_block(rows, columns + i, result, i, NULL, 1)
+        i += 0 if ahead.from_last else block
 
 
-cdef void subtract_gradient(const Network* n, double* parameters, Tape tape, const double* next_input) noexcept nogil:
-    """gradients, subtracted, for a window of one step: in 10 to 25 % less time than sum_of_products would take.
-
-    next_input: the input of the step to come, or NULL. Where the weights leave the cache between two passes, its sums
-    of the gates are computed in the same pass.
-    """
+cdef void subtract_gradient(const Network* net, Tape tape, Ahead* ahead) noexcept nogil:
+    cdef const Layout* at = &net.at
     cdef double* row = tape.rows
-    cdef double* after = row + n.row
-    cdef Py_ssize_t i
-    if n.cell == GRU:
-        subtract_products(row + n.one, 1 + n.input_size, row + n.delta, n.width, parameters + n.b_hidden, n.stride,
-                          NULL, NULL, True)
-        subtract_products(row + n.h, n.hidden_size, row + n.delta_hidden, n.width,
-                          parameters + n.w_hidden_hidden, n.stride, NULL, NULL, True)
-        for i in range(n.hidden_size):
-            parameters[n.b_hidden_hidden + i] -= row[n.delta_hidden + 2 * n.hidden_size + i]
-    elif next_input and n.length > CACHE:
-        after[n.one] = 1.0
-        for i in range(n.input_size):
-            after[n.x + i] = next_input[i]
-        tape.ahead = tape.values
-        tape.from_last = not tape.from_last
-        subtract_products(row + n.one, 1 + n.input_size + n.hidden_size, row + n.delta, n.width,
-                          parameters + n.b_hidden, n.stride, after + n.one, tape.values, tape.from_last)
+    cdef Ahead none = Ahead(NULL, NULL, True, False)
+    cdef Py_ssize_t inputs = 1 + at.input_size
+    cdef Matrix gates = Matrix(net.memory + at.b_hidden, at.stride,
+                               inputs if at.apart else inputs + at.hidden_size, at.gates_width)
+    cdef Matrix hidden = Matrix(net.memory + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width)
+    cdef Matrix own = Matrix(net.memory + at.own, 0, 1, at.own_width)
+    cdef Matrix weights = Matrix(net.memory + at.w_hidden_output, at.hidden_width, at.output_size, at.hidden_width)
+    cdef Matrix bias = Matrix(net.memory + at.b_output, 0, 1, at.output_width)
+    subtract_products(row + at.one, row + at.delta, &gates, ahead)
+    ahead.done = ahead.vector != NULL
+    if at.apart:
+        subtract_products(row + at.h, row + at.delta_hidden, &hidden, &none)
+    subtract_products(row + at.one, row + at.by_own, &own, &none)
+    subtract_products(row + at.by_output, row + at.row + at.h, &weights, &none)
+    subtract_products(row + at.one, row + at.by_output, &bias, &none)
+
+
+# ---- learning ----
+
+cdef inline bint may_go_straight(const Network* net, Py_ssize_t steps) noexcept nogil:
+    """Where that saves time; and Ctrl-C is not heard while the parameters change, so that must take none."""
+    return (is_plain_sgd(net) and (steps == 1 or net.at.parameters > CACHE)
+            and <double> steps * net.at.parameters < WORK / 8)
+
+
+cdef int update_straight(Network* net, Tape tape, Py_ssize_t steps, Ahead* ahead, Work* work) except -1 nogil:
+    """`update`, to the same numbers. Returns whether all is finite."""
+    backward(net, tape, steps, net.lr, work)
+    if not is_surely_finite(net, tape, steps, work):
+        fill(tape.proposal, net.at.parameters, -0.0)
+        gradients(net, tape, steps, tape.proposal, False, work)
+        return commit(net, tape, steps, sgd(net, 1.0, tape.proposal))
+    if steps == 1:
+        subtract_gradient(net, tape, ahead)
     else:
-        subtract_products(row + n.one, 1 + n.input_size + n.hidden_size, row + n.delta, n.width,
-                          parameters + n.b_hidden, n.stride, NULL, NULL, True)
-    subtract_products(row + n.by_output, n.output_size, row + n.row + n.h, n.lanes,
-                      parameters + n.w_hidden_output, n.lanes, NULL, NULL, True)
-    subtract_products(row + n.one, 1, row + n.by_output, n.outputs, parameters + n.b_output, n.outputs,
-                      NULL, NULL, True)
+        gradients(net, tape, steps, net.memory, True, NULL)
+    move_on(net, tape, steps)
+    return True
+
+
+cdef Py_ssize_t train_online(Network* net, Tape tape, const double* inputs, const double* targets, Py_ssize_t length,
+                             double* total, Work* work) except -1 nogil:
+    """`train_sequence` with a window of one step, from the state in the first row of the tape.
+
+    Where the weights leave the cache between two passes over them, an update computes the sums of the next step in the
+    same pass: then forward starts from these and has nothing to add.
+    """
+    cdef const Layout* at = &net.at
+    cdef double* row = tape.rows
+    cdef double* after = row + at.row
+    cdef Ahead ahead = Ahead(NULL, tape.ahead, True, False)
+    cdef bint large = at.parameters > CACHE and not at.apart
+    cdef Py_ssize_t t, i
+    use_as_it_lies(net)
+    for t in range(length):
+        forward(net, row, 1, inputs + t * at.input_size)
+        net.loss.loss(net, row, 1, targets + t * at.target_size)
+        if not isfinite(row[at.loss]):
+            return t
+        total[0] += row[at.loss]
+        if large and t + 1 < length:
+            for i in range(at.input_size):
+                after[at.x + i] = inputs[(t + 1) * at.input_size + i]
+            ahead.vector, ahead.from_last, ahead.done = after + at.one, not ahead.from_last, False
+        if not update_straight(net, tape, 1, &ahead, work):
+            return t
+        if large:
+            use_as_it_lies(net)
+            if ahead.done:
+                net.b_hidden, net.w_gates.length = ahead.sums, 0
+            ahead.vector = NULL
+    return length

@@ -1,4 +1,6 @@
 # Part of _core.pyx: the norm of a gradient, and what optimizers make of it. The twin: _plain/optimizers.py.
+# An optimizer takes the gradient, `factor` times, and writes over it what is to become of the memory: the parameters,
+# and behind them the moments that it keeps. It returns how many numbers these are.
 
 cdef extern from *:
     """
@@ -9,63 +11,144 @@ cdef extern from *:
     const double BETA_1, BETA_2, EPSILON
 
 
-# ---- the norm ----
+# ---- helpers: the squares of parameters that lie in columns ----
 
-cdef double square_of_columns(const double* columns, Py_ssize_t stride, Py_ssize_t length, Py_ssize_t rows,
-                              double* squares, double total) noexcept nogil:
-    """`total` with the sum of squares of each row added, row by row; the rows lie in `length` columns."""
+cdef double square_of_columns(const Matrix* columns, Py_ssize_t size, double* squares, double total) noexcept nogil:
+    """`total` with the sum of squares of each of the `size` rows added, row by row."""
     cdef Py_ssize_t i, j
-    fill(squares, rows, 0.0)
-    for j in range(length):
-        for i in range(rows):
-            squares[i] += columns[j * stride + i] * columns[j * stride + i]
-    for i in range(rows):
+    fill(squares, size, 0.0)
+    for j in range(columns.length):
+        for i in range(size):
+            squares[i] += columns.start[j * columns.stride + i] * columns.start[j * columns.stride + i]
+    for i in range(size):
         total += squares[i]
     return total
 
 
-cdef double square_of_gradient(const Network* n, const double* gradient, double* squares) noexcept nogil:
-    """The sum of the squares of all gradients: of each row first, and then of the rows."""
-    cdef double total = 0.0, square
+# ---- the norm ----
+
+cdef double norm(const Network* net, double* gradient) noexcept nogil:
+    """The square root of the sum of all squares: of each row first, and then of the rows, parameter by parameter."""
+    cdef const Layout* at = &net.at
+    cdef double* squares = gradient + at.parameters         # which the optimizer writes to only later
+    cdef Matrix columns = Matrix(gradient + at.w_input_hidden, at.stride, at.input_size, 0)
+    cdef double total = square_of_columns(&columns, at.gates, squares, 0.0), square
     cdef const double* row
     cdef Py_ssize_t i, j
-    total = square_of_columns(gradient + n.w_input_hidden, n.stride, n.input_size, n.gates, squares, total)
-    total = square_of_columns(gradient + n.w_hidden_hidden, n.stride, n.hidden_size, n.gates, squares, total)
-    total = square_of_columns(gradient + n.b_hidden, n.stride, 1, n.gates, squares, total)
-    if n.cell == GRU:
-        total = square_of_columns(gradient + n.b_hidden_hidden, n.lanes, 1, n.hidden_size, squares, total)
-    for i in range(n.output_size):
-        row = gradient + n.w_hidden_output + i * n.lanes
+    columns.start, columns.length = gradient + at.w_hidden_hidden, at.hidden_size
+    total = square_of_columns(&columns, at.gates, squares, total)
+    columns.start, columns.length = gradient + at.b_hidden, 1
+    total = square_of_columns(&columns, at.gates, squares, total)
+    columns.start = gradient + at.own
+    total = square_of_columns(&columns, at.own_size, squares, total)
+    for i in range(at.output_size):
+        row = gradient + at.w_hidden_output + i * at.hidden_width
         square = 0.0
-        for j in range(n.hidden_size):
+        for j in range(at.hidden_size):
             square += row[j] * row[j]
         total += square
-    return square_of_columns(gradient + n.b_output, n.outputs, 1, n.output_size, squares, total)
+    columns.start = gradient + at.b_output
+    return sqrt(square_of_columns(&columns, at.output_size, squares, total))
 
 
 # ---- the optimizers ----
 
-cdef void sgd_step(Py_ssize_t length, const double* values, double factor, double lr, out_t g) noexcept nogil:
+cdef inline bint is_plain_sgd(const Network* net) noexcept nogil:
+    """With neither momentum nor a limit to the gradient."""
+    return net.optimizer.propose == sgd and net.settings[net.of_optimizer] == 0.0 and not net.clip < INFINITY
+
+
+cdef double factor_of_loss(const Network* net) noexcept nogil:
+    """Plain sgd multiplies the gradient of the loss by lr before it runs back, not that of each parameter after it."""
+    return net.lr if is_plain_sgd(net) else 1.0
+
+
+cdef void sgd_numbers(Py_ssize_t length, const double* values, double factor, double lr, out_t g) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(length):
         g[i] = values[i] - lr * (g[i] * factor)
 
 
-cdef void momentum_step(Py_ssize_t length, const double* values, double factor, double lr, double momentum,
-                        out_t g, out_t velocity) noexcept nogil:
+cdef void momentum_numbers(Py_ssize_t length, const double* values, double factor, double lr, double momentum,
+                           out_t g, out_t velocity) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(length):
         velocity[i] = momentum * values[length + i] + g[i] * factor
         g[i] = values[i] - lr * velocity[i]
 
 
-cdef void adam_step(Py_ssize_t length, const double* values, double factor, double lr, double decay,
-                    double beta_1, double beta_2, out_t gradient, out_t first, out_t second) noexcept nogil:
-    cdef double g
-    cdef Py_ssize_t i
+cdef Py_ssize_t sgd(const Network* net, double factor, double* gradient) noexcept nogil:
+    """Gradient descent; with momentum, velocity = momentum * velocity + gradient takes the gradient's place."""
+    cdef Py_ssize_t length = net.at.parameters
+    cdef double momentum = net.settings[net.of_optimizer]
+    if momentum == 0.0:
+        sgd_numbers(length, net.memory, factor, 1.0 if is_plain_sgd(net) else net.lr, gradient)
+        return length
+    momentum_numbers(length, net.memory, factor, net.lr, momentum, gradient, gradient + length)
+    return 2 * length
+
+
+cdef void adam_numbers(const Network* net, double factor, double decay, const double* powers, out_t gradient,
+                       out_t first, out_t second) noexcept nogil:
+    cdef const double* values = net.memory
+    cdef Py_ssize_t length = net.at.parameters, i
+    cdef double lr = net.lr, beta_1 = powers[0], beta_2 = powers[1], g
     for i in range(length):
         g = gradient[i] * factor
         first[i] = BETA_1 * values[length + i] + (1.0 - BETA_1) * g
         second[i] = BETA_2 * values[2 * length + i] + (1.0 - BETA_2) * (g * g)
         gradient[i] = values[i] * decay - lr * ((first[i] / (1.0 - beta_1))
                                                 / (sqrt(second[i] / (1.0 - beta_2)) + EPSILON))
+
+
+cdef Py_ssize_t adam_with_decay(const Network* net, double factor, double decay, double* gradient) noexcept nogil:
+    cdef double* powers = gradient + net.at.powers
+    cdef Py_ssize_t length = net.at.parameters
+    powers[0] = net.memory[net.at.powers] * BETA_1
+    powers[1] = net.memory[net.at.powers + 1] * BETA_2
+    adam_numbers(net, factor, decay, powers, gradient, gradient + length, gradient + 2 * length)
+    return net.at.memory
+
+
+cdef Py_ssize_t adam(const Network* net, double factor, double* gradient) noexcept nogil:
+    """Kingma and Ba (2015)."""
+    return adam_with_decay(net, factor, 1.0, gradient)
+
+
+cdef Py_ssize_t adamw(const Network* net, double factor, double* gradient) noexcept nogil:
+    """Loshchilov and Hutter (2019)."""
+    return adam_with_decay(net, factor, 1.0 - net.lr * net.settings[net.of_optimizer], gradient)
+
+
+cdef Optimizer[3] OPTIMIZERS
+OPTIMIZERS[0] = Optimizer(b"sgd", sgd)
+OPTIMIZERS[1] = Optimizer(b"adam", adam)
+OPTIMIZERS[2] = Optimizer(b"adamw", adamw)
+
+
+# ---- the end of an update ----
+
+cdef double clip_factor(const Network* net, double* gradient) noexcept nogil:
+    """What the gradient is multiplied by so that its norm is at most clip (Pascanu et al. 2013); NaN if it has none."""
+    cdef double length
+    if not net.clip < INFINITY:
+        return 1.0
+    length = norm(net, gradient)
+    if not isfinite(length):
+        return NAN
+    return net.clip / length if length > net.clip else 1.0
+
+
+cdef void move_on(const Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
+    """The state after the window is the network's, and the one before the next window."""
+    copy_state(&net.at, tape.rows + steps * net.at.row, tape.rows)
+    tape.state = tape.rows
+
+
+cdef bint commit(const Network* net, Tape tape, Py_ssize_t steps, Py_ssize_t changed) noexcept nogil:
+    """Take over what was proposed, if it is finite, and the state with it. No signal is heard in between."""
+    if not all_finite(tape.proposal, changed):
+        return False
+    memcpy(net.memory, tape.proposal, changed * sizeof(double))
+    move_on(net, tape, steps)
+    return True

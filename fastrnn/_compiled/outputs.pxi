@@ -1,7 +1,6 @@
-# Part of _core.pyx: outputs and losses, one step. The twin: _plain/outputs.py.
+# Part of _core.pyx: outputs and losses, a pass over steps whose sums are on the tape. The twin: _plain/outputs.py.
 
-
-# ---- outputs ----
+# ---- outputs: from the sums, predictions ----
 
 cdef double max_of(Py_ssize_t size, const double* values) noexcept nogil:
     cdef double largest = values[0]
@@ -11,6 +10,52 @@ cdef double max_of(Py_ssize_t size, const double* values) noexcept nogil:
     return largest
 
 
+cdef double softmax(Py_ssize_t size, const double* sums, double* result) noexcept nogil:
+    """exp(a - max a) / total: no overflow. Returns the total of the exponentials."""
+    cdef double largest = max_of(size, sums), total = 0.0
+    cdef Py_ssize_t i
+    for i in range(size):
+        result[i] = fast_exp(sums[i] - largest)
+    for i in range(size):
+        total += result[i]
+    for i in range(size):
+        result[i] = result[i] / total
+    return total
+
+
+cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t steps, double* result) noexcept nogil:
+    """The sums themselves."""
+    cdef Py_ssize_t size = net.at.output_size, t, i
+    cdef const double* sums
+    for t in range(steps):
+        sums = rows + t * net.at.row + net.at.sums
+        for i in range(size):
+            result[t * size + i] = sums[i]
+
+
+cdef void predict_sigmoid(const Network* net, const double* rows, Py_ssize_t steps, double* result) noexcept nogil:
+    """The probability of a one, for each output."""
+    cdef Py_ssize_t size = net.at.output_size, t, i
+    cdef const double* sums
+    for t in range(steps):
+        sums = rows + t * net.at.row + net.at.sums
+        for i in range(size):
+            result[t * size + i] = fast_sigmoid(sums[i])
+
+
+cdef void predict_softmax(const Network* net, const double* rows, Py_ssize_t steps, double* result) noexcept nogil:
+    """The probability of each class."""
+    cdef Py_ssize_t size = net.at.output_size, t
+    for t in range(steps):
+        softmax(size, rows + t * net.at.row + net.at.sums, result + t * size)
+
+
+cdef double sigmoid_slope(double p) noexcept nogil:
+    return p * (1.0 - p)
+
+
+# ---- decisions: what RNN.predict() makes of predictions ----
+
 cdef Py_ssize_t likeliest(Py_ssize_t size, const double* probabilities) noexcept nogil:
     """The class of the largest probability, the first of equal ones."""
     cdef Py_ssize_t i, label = 0
@@ -19,87 +64,81 @@ cdef Py_ssize_t likeliest(Py_ssize_t size, const double* probabilities) noexcept
     return label
 
 
-cdef inline void activate_output(Output output, Py_ssize_t size, const double* sums,
-                                 double* predictions) noexcept nogil:
-    """The predictions: the sums themselves, their sigmoids, or their softmax."""
-    cdef double largest, total = 0.0
+cdef void decide_values(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil:
+    """They stay as they are."""
+    memcpy(decisions, predictions, size * sizeof(double))
+
+
+cdef void decide_ones(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil:
     cdef Py_ssize_t i
-    if output == LINEAR:
-        for i in range(size):
-            predictions[i] = sums[i]
-    elif output == SIGMOIDS:
-        for i in range(size):
-            predictions[i] = fast_sigmoid(sums[i])
-    else:
-        largest = max_of(size, sums)
-        for i in range(size):
-            predictions[i] = fast_exp(sums[i] - largest)
-        for i in range(size):
-            total += predictions[i]
-        for i in range(size):
-            predictions[i] = predictions[i] / total
-
-
-cdef void decide(Output output, Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil:
-    """What RNN.predict() makes of predictions: the values as they are, 1.0 or 0.0 each, or the likeliest class."""
-    cdef Py_ssize_t i
-    if output == SOFTMAX:
-        decisions[0] = likeliest(size, predictions)
-    else:
-        for i in range(size):
-            decisions[i] = (1.0 if predictions[i] > 0.5 else 0.0) if output == SIGMOIDS else predictions[i]
-
-
-# ---- losses ----
-# They take the sums of the output layer and the targets; write the gradient by the sums; and return the loss.
-
-cdef double half_squared_error(Output output, Py_ssize_t size, const double* sums, const double* targets,
-                               double* gradient) noexcept nogil:
-    """Half the sum of the squared errors, of linear outputs or of sigmoids."""
-    cdef double loss = 0.0, value, error
-    cdef Py_ssize_t i
-    activate_output(output, size, sums, gradient)
     for i in range(size):
-        value = gradient[i]
-        error = value - targets[i]
-        loss += error * error
-        gradient[i] = error * (value * (1.0 - value)) if output == SIGMOIDS else error
-    return 0.5 * loss
+        decisions[i] = 1.0 if predictions[i] > 0.5 else 0.0
 
 
-cdef double binary_cross_entropy(Output output, Py_ssize_t size, const double* sums, const double* targets,
-                                 double* gradient) noexcept nogil:
+cdef void decide_class(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil:
+    decisions[0] = likeliest(size, predictions)
+
+
+# ---- losses: of every step, and its gradient by the sums ----
+
+cdef void half_squared_error(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
+    """Half the sum of the squared errors."""
+    cdef Py_ssize_t size = net.at.output_size, t, i
+    cdef double loss, value, error
+    cdef Row row
+    for t in range(steps):
+        row = row_at(net, rows, t)
+        net.output.predict(net, rows + t * net.at.row, 1, row.gradient)
+        loss = 0.0
+        for i in range(size):
+            value = row.gradient[i]
+            error = value - targets[t * size + i]
+            loss += error * error
+            row.gradient[i] = error * net.output.slope(value) if net.output.slope else error
+        row.loss[0] = 0.5 * loss
+
+
+cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t steps,
+                               const double* targets) noexcept nogil:
     """-y log p - (1 - y) log(1 - p) as max(a, 0) - a y + log(1 + exp(-|a|)): no digits lost, no overflow."""
-    cdef double loss = 0.0, a
-    cdef Py_ssize_t i
-    activate_output(output, size, sums, gradient)
-    for i in range(size):
-        a = sums[i]
-        loss += ((a if a > 0.0 else 0.0) - a * targets[i]) + log1p(fast_exp(-fabs(a)))
-        gradient[i] -= targets[i]
-    return loss
+    cdef Py_ssize_t size = net.at.output_size, t, i
+    cdef double loss, a
+    cdef Row row
+    for t in range(steps):
+        row = row_at(net, rows, t)
+        net.output.predict(net, rows + t * net.at.row, 1, row.gradient)
+        loss = 0.0
+        for i in range(size):
+            a = row.sums[i]
+            loss += ((a if a > 0.0 else 0.0) - a * targets[t * size + i]) + log1p(fast_exp(-fabs(a)))
+            row.gradient[i] -= targets[t * size + i]
+        row.loss[0] = loss
 
 
-cdef double cross_entropy(Py_ssize_t size, const double* sums, const double* targets, double* gradient) noexcept nogil:
+cdef void cross_entropy(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
     """-log p[class], as log(sum of exp(a - max a)) - (a[class] - max a); NaN for a class that there is not."""
-    cdef Py_ssize_t label = <Py_ssize_t> targets[0] if 0.0 <= targets[0] < size else -1, i
-    cdef double largest = max_of(size, sums), total = 0.0
-    if label < 0:
-        return NAN
-    for i in range(size):
-        gradient[i] = fast_exp(sums[i] - largest)
-    for i in range(size):
-        total += gradient[i]
-    for i in range(size):
-        gradient[i] = gradient[i] / total
-    gradient[label] -= 1.0
-    return log(total) - (sums[label] - largest)
+    cdef Py_ssize_t size = net.at.output_size, label, t
+    cdef double total
+    cdef Row row
+    for t in range(steps):
+        row = row_at(net, rows, t)
+        total = softmax(size, row.sums, row.gradient)
+        if not 0.0 <= targets[t] < size:
+            row.loss[0] = NAN
+            continue
+        label = <Py_ssize_t> targets[t]
+        row.gradient[label] -= 1.0
+        row.loss[0] = log(total) - (row.sums[label] - max_of(size, row.sums))
 
 
-cdef double loss_of_step(const Network* n, double* row, const double* targets) noexcept nogil:
-    """The loss of a step; its gradient by the sums goes on the tape."""
-    if n.loss == HALF_SQUARED_ERROR:
-        return half_squared_error(n.output, n.output_size, row + n.sums, targets, row + n.gradient)
-    if n.loss == BINARY_CROSS_ENTROPY:
-        return binary_cross_entropy(n.output, n.output_size, row + n.sums, targets, row + n.gradient)
-    return cross_entropy(n.output_size, row + n.sums, targets, row + n.gradient)
+# ---- the rows ----
+
+cdef Output[3] OUTPUTS
+OUTPUTS[0] = Output(b"linear", predict_linear, NULL, decide_values)
+OUTPUTS[1] = Output(b"sigmoid", predict_sigmoid, sigmoid_slope, decide_ones)
+OUTPUTS[2] = Output(b"softmax", predict_softmax, NULL, decide_class)
+
+cdef Loss[3] LOSSES
+LOSSES[0] = Loss(b"binary_cross_entropy", binary_cross_entropy)
+LOSSES[1] = Loss(b"half_squared_error", half_squared_error)
+LOSSES[2] = Loss(b"cross_entropy", cross_entropy)

@@ -1,12 +1,44 @@
 # Part of _core.pyx: sums, in the order of their terms. The twin: _plain/sums.py.
 # What runs side by side, in vectors and registers, are different sums.
 
+# ---- helpers: vectors, and a matrix as it lies ----
 
-# ---- Ctrl-C ----
+cdef extern from *:
+    """
+    /* Vectors of as many doubles as the CPU takes at once. Nothing to add to is -0.0: x + -0.0 is x for every x. */
+    #if defined(__GNUC__) && defined(__AVX__)
+    typedef double fastrnn_vector __attribute__((vector_size(32), aligned(8), may_alias));
+    #define FASTRNN_NOTHING ((fastrnn_vector){-0.0, -0.0, -0.0, -0.0})
+    #elif defined(__GNUC__)
+    typedef double fastrnn_vector __attribute__((vector_size(16), aligned(8), may_alias));
+    #define FASTRNN_NOTHING ((fastrnn_vector){-0.0, -0.0})
+    #else
+    typedef double fastrnn_vector;
+    #define FASTRNN_NOTHING (-0.0)
+    #endif
+    """
+    ctypedef double vector_t "fastrnn_vector"
+    const vector_t NOTHING "FASTRNN_NOTHING"
+
+
+cdef enum:
+    VECTOR = sizeof(vector_t) // sizeof(double)     # doubles in one: 4, 2 or 1
+    PADDING = 4         # what is taken in vectors is padded with zeros to a multiple of this, the most there are
+    WORK = 1 << 26      # products from one look at Ctrl-C to the next: at most 0.05 s
+    PART = 64           # rows of its result that sum_of_products takes at a time,
+    STEPS = 128         # and steps
+
+
+cdef struct Matrix:
+    double* start
+    Py_ssize_t stride       # from one of its vectors (columns or rows) to the next; 0: packed, as `pack` does
+    Py_ssize_t length       # how many there are,
+    Py_ssize_t width        # and the numbers of each, padded
+
 
 cdef struct Work:
     double done         # products since the last look for signals
-    double bound        # no parameter is larger: told by is_surely_finite, infinity as soon as Python code may have run
+    Py_ssize_t looks    # how often Python code may have run
 
 
 cdef int look_for_signals(Work* work, double done) except -1 nogil:
@@ -14,13 +46,15 @@ cdef int look_for_signals(Work* work, double done) except -1 nogil:
     work.done += done
     if work.done > WORK:
         work.done = 0.0
-        work.bound = INFINITY       # a handler may write to the parameters
+        work.looks += 1
         with gil:
             PyErr_CheckSignals()
     return 0
 
 
-# ---- blocks of sums, in registers ----
+cdef inline Py_ssize_t padded(Py_ssize_t length) noexcept nogil:
+    return (length + PADDING - 1) // PADDING * PADDING
+
 
 cdef void fill(double* values, Py_ssize_t length, double value) noexcept nogil:
     cdef Py_ssize_t i
@@ -29,171 +63,181 @@ cdef void fill(double* values, Py_ssize_t length, double value) noexcept nogil:
 
 
 cdef inline void copy_padded(const double* values, Py_ssize_t length, double* target) noexcept nogil:
-    """With what lies behind them, up to a multiple of the lanes: for a few values faster than memcpy."""
-    cdef Py_ssize_t i, lanes = sizeof(lanes_t) // sizeof(double)
-    for i in range((length + lanes - 1) // lanes):
-        (<lanes_t*> target)[i] = (<const lanes_t*> values)[i]
+    """With what lies behind them, up to a whole vector: for a few values faster than memcpy."""
+    cdef Py_ssize_t i
+    for i in range((length + VECTOR - 1) // VECTOR):
+        (<vector_t*> target)[i] = (<const vector_t*> values)[i]
 
+
+# ---- helpers: blocks of sums, in registers ----
 
 cdef inline Py_ssize_t block_of(Py_ssize_t width) noexcept nogil:
     """How many sums to take at once where `width` are left to be done."""
-    cdef Py_ssize_t lanes = sizeof(lanes_t) // sizeof(double)
-    return lanes * (8 if width >= 8 * lanes else 4 if width >= 4 * lanes else 2 if width >= 2 * lanes else 1)
+    return VECTOR * (8 if width >= 8 * VECTOR else 4 if width >= 4 * VECTOR else 2 if width >= 2 * VECTOR else 1)
 
 
 cdef inline Py_ssize_t block_before(Py_ssize_t end) noexcept nogil:
-    """The same of the block that ends there: the small ones come after those of eight."""
-    cdef Py_ssize_t lanes = sizeof(lanes_t) // sizeof(double), rest = end % (8 * lanes)
-    return rest & -rest if rest else 8 * lanes
+    """The same of the block that ends there: the small ones come after those of eight vectors."""
+    cdef Py_ssize_t rest = end % (8 * VECTOR)
+    return rest & -rest if rest else 8 * VECTOR
 
 
 cdef inline void add_products_block(const double* start, const double* weights, Py_ssize_t stride, const double* vector,
                                     Py_ssize_t length, double* result, Py_ssize_t block) noexcept nogil:
-    """`block` times lanes_t of add_products; inlined with a constant, so that the sums stay in registers."""
-    cdef lanes_t sums[8]
-    cdef const lanes_t* column
+    """`block` vectors of add_products; inlined with a constant, so that the sums stay in registers."""
+    cdef vector_t sums[8]
+    cdef const vector_t* column
     cdef double value
     cdef Py_ssize_t i, k
     for i in range(block):
-        sums[i] = (<const lanes_t*> start)[i]
+        sums[i] = (<const vector_t*> start)[i]
     for k in range(length):
-        column = <const lanes_t*> (weights + k * stride)
+        column = <const vector_t*> (weights + k * stride)
         value = vector[k]
         for i in range(block):
             sums[i] = sums[i] + column[i] * value
     for i in range(block):
-        (<lanes_t*> result)[i] = sums[i]
+        (<vector_t*> result)[i] = sums[i]
 
 
-cdef inline void sum_of_products_block(const double* rows, const double* columns, Py_ssize_t stride, Py_ssize_t steps,
-                                       double* result, Py_ssize_t result_stride, bint go_on, bint subtract,
-                                       Py_ssize_t height, Py_ssize_t block) noexcept nogil:
-    """`height` times `block` times lanes_t of sum_of_products, in registers. go_on: with the sums in `result`."""
-    cdef lanes_t* row
-    cdef lanes_t sums[4][2]
-    cdef const lanes_t* column = <const lanes_t*> columns
-    cdef Py_ssize_t t, i, k
+cdef struct Products:
+    const double* rows      # of the first step, as are the columns
+    const double* columns
+    Py_ssize_t stride       # from a step to the next
+    Py_ssize_t steps
+    double* result
+    Py_ssize_t result_stride
+    bint subtract
+
+
+cdef inline void sum_of_products_block(const Products* of, Py_ssize_t height, Py_ssize_t block) noexcept nogil:
+    """`height` times `block` vectors of sum_of_products, in registers."""
+    cdef const double* rows = of.rows
+    cdef const double* columns = of.columns
+    cdef double* result = of.result
+    cdef Py_ssize_t stride = of.stride, steps = of.steps, result_stride = of.result_stride, t, i, k
+    cdef bint subtract = of.subtract
+    cdef vector_t sums[4][2]
+    cdef const vector_t* column
+    cdef vector_t* row
     for k in range(height):
-        row = <lanes_t*> (result + k * result_stride)
+        row = <vector_t*> (result + k * result_stride)
         for i in range(block):
-            sums[k][i] = row[i] if go_on else column[i] * rows[k]
-    for t in range(0 if go_on else 1, steps):
-        column = <const lanes_t*> (columns + t * stride)
+            sums[k][i] = NOTHING if subtract else row[i]
+    for t in range(steps):
+        column = <const vector_t*> (columns + t * stride)
         for k in range(height):
             for i in range(block):
                 sums[k][i] = sums[k][i] + column[i] * rows[t * stride + k]
     for k in range(height):
-        row = <lanes_t*> (result + k * result_stride)
+        row = <vector_t*> (result + k * result_stride)
         for i in range(block):
             row[i] = row[i] - sums[k][i] if subtract else sums[k][i]
 
 
 # ---- sums ----
 
-cdef void add_products(const double* start, const double* weights, Py_ssize_t stride, const double* vector,
-                       Py_ssize_t length, double* result, Py_ssize_t width, bint from_last) noexcept nogil:
-    """result[i] = start[i] + weights[0][i] * vector[0] + weights[1][i] * vector[1] + ..., for i up to `width`, padded.
+cdef void add_products(const double* start, const Matrix* weights, const double* vector, double* result,
+                       bint from_last) noexcept nogil:
+    """result[i] = start[i] + weights[0][i] * vector[0] + weights[1][i] * vector[1] + ..., for i up to weights.width.
 
-    weights: `length` columns of a matrix, each `stride` doubles from the one before it, or packed if stride is 0. For
-    the rows of a matrix this is the twin's add_transposed_products. from_last: begin with the last block, for then what
-    the call before has read last is still in the cache.
+    weights: the columns of a matrix. from_last: begin with the last block, for then what the call before has read last
+    is still in the cache.
     """
-    cdef Py_ssize_t i = width if from_last else 0, lanes = sizeof(lanes_t) // sizeof(double), block, step
+    cdef Py_ssize_t width = weights.width, length = weights.length, i = width if from_last else 0, block, stride
     cdef const double* columns
     while (i > 0 if from_last else i < width):
         block = block_before(i) if from_last else block_of(width - i)
         i -= block if from_last else 0
-        step = stride if stride else block
-        columns = weights + (i if stride else i * length)
-        if block == 8 * lanes:
-            add_products_block(start + i, columns, step, vector, length, result + i, 8)
-        elif block == 4 * lanes:
-            add_products_block(start + i, columns, step, vector, length, result + i, 4)
-        elif block == 2 * lanes:
-            add_products_block(start + i, columns, step, vector, length, result + i, 2)
+        stride = weights.stride if weights.stride else block
+        columns = weights.start + (i if weights.stride else i * length)
+        if block == 8 * VECTOR:
+            add_products_block(start + i, columns, stride, vector, length, result + i, 8)
+        elif block == 4 * VECTOR:
+            add_products_block(start + i, columns, stride, vector, length, result + i, 4)
+        elif block == 2 * VECTOR:
+            add_products_block(start + i, columns, stride, vector, length, result + i, 2)
         else:
-            add_products_block(start + i, columns, step, vector, length, result + i, 1)
+            add_products_block(start + i, columns, stride, vector, length, result + i, 1)
         i += 0 if from_last else block
 
 
-cdef int sum_of_products(const double* rows, Py_ssize_t length, const double* columns, Py_ssize_t width,
-                         Py_ssize_t stride, Py_ssize_t steps, double* result, Py_ssize_t result_stride, bint subtract,
-                         Work* work) except -1 nogil:
-    """result[k][i] = rows[0][k] * columns[0][i] + rows[1][k] * columns[1][i] + ...: a gradient over a window.
+cdef inline void add_transposed_products(const double* start, const Matrix* weights, const double* vector,
+                                         double* result, bint from_last) noexcept nogil:
+    """The same of a matrix whose vectors are its rows: result[j] = start[j] + weights[0][j] * vector[0] + ..."""
+    add_products(start, weights, vector, result, from_last)
 
-    rows and columns: `steps` rows of the tape, `stride` doubles apart; k up to `length`, i up to `width`, padded. The
-    steps are taken in parts of STEPS, and k in parts of PART, so that what they need stays in the cache until all
-    columns have gone by. subtract: from what is in `result`, all steps at once. work: NULL, where nobody may look for
-    signals.
+
+cdef int sum_of_products(const double* rows, const double* columns, Py_ssize_t stride, Py_ssize_t steps,
+                         const Matrix* result, bint subtract, Work* work) except -1 nogil:
+    """result[k][i] += rows[0][k] * columns[0][i], then rows[1][k] * columns[1][i], and so on: a gradient over a window.
+
+    rows and columns: `steps` rows of the tape, `stride` doubles apart. The steps are taken in parts of STEPS, and k in
+    parts of PART, so that what they need stays in the cache until all columns have gone by. subtract: the sum, from
+    what is in `result`, all steps at once. work: NULL, where nobody may look for signals.
     """
-    cdef Py_ssize_t start = 0, part = steps if subtract else min(steps, STEPS)
-    cdef Py_ssize_t first, last, i, k, lanes = sizeof(lanes_t) // sizeof(double), block
-    cdef const double* column
-    cdef double* sums
+    cdef Products of
+    cdef Py_ssize_t start = 0, part = steps if subtract else min(steps, STEPS), first, last, i, k, block
+    of.stride, of.result_stride, of.subtract = stride, result.stride, subtract
     while start < steps:
-        part = min(part, steps - start)
+        of.steps = min(part, steps - start)
         first = 0
-        while first < length:
-            last = min(first + PART, length)
+        while first < result.length:
+            last = min(first + PART, result.length)
             i = 0
-            while i < width:
-                block = 2 if i + 2 * lanes <= width else 1
-                column = columns + start * stride + i
+            while i < result.width:
+                block = 2 if i + 2 * VECTOR <= result.width else 1
+                of.columns = columns + start * stride + i
                 k = first
                 while k < last:
-                    sums = result + k * result_stride + i
+                    of.rows = rows + start * stride + k
+                    of.result = result.start + k * result.stride + i
                     if block == 2 and k + 4 <= last:
-                        sum_of_products_block(rows + start * stride + k, column, stride, part, sums, result_stride,
-                                              start > 0, subtract, 4, 2)
+                        sum_of_products_block(&of, 4, 2)
                         k += 4
                     elif block == 2:
-                        sum_of_products_block(rows + start * stride + k, column, stride, part, sums, result_stride,
-                                              start > 0, subtract, 1, 2)
+                        sum_of_products_block(&of, 1, 2)
                         k += 1
                     elif k + 4 <= last:
-                        sum_of_products_block(rows + start * stride + k, column, stride, part, sums, result_stride,
-                                              start > 0, subtract, 4, 1)
+                        sum_of_products_block(&of, 4, 1)
                         k += 4
                     else:
-                        sum_of_products_block(rows + start * stride + k, column, stride, part, sums, result_stride,
-                                              start > 0, subtract, 1, 1)
+                        sum_of_products_block(&of, 1, 1)
                         k += 1
-                i += block * lanes
+                i += block * VECTOR
                 if work:
-                    look_for_signals(work, <double> block * lanes * (last - first) * part)
+                    look_for_signals(work, <double> block * VECTOR * (last - first) * of.steps)
             first = last
-        start += part
+        start += of.steps
     return 0
 
 
-# ---- packing ----
+# ---- helpers: packing, in the order in which add_products takes the numbers of a large matrix ----
 
-cdef void pack(const double* columns, Py_ssize_t stride, Py_ssize_t length, Py_ssize_t width,
-               double* packed) noexcept nogil:
-    """Copy columns in the order in which add_products takes them: a large matrix is read faster so."""
-    cdef Py_ssize_t i = 0, j, k, lanes = sizeof(lanes_t) // sizeof(double), block
-    while i < width:
-        block = block_of(width - i)
-        for k in range(length):
-            for j in range(block // lanes):     # memcpy would take its time to begin
-                (<lanes_t*> (packed + i * length + k * block))[j] = (<const lanes_t*> (columns + k * stride + i))[j]
+cdef void pack(const Matrix* columns, double* packed) noexcept nogil:
+    cdef Py_ssize_t i = 0, j, k, block
+    while i < columns.width:
+        block = block_of(columns.width - i)
+        for k in range(columns.length):
+            for j in range(block // VECTOR):    # memcpy would take its time to begin
+                (<vector_t*> (packed + i * columns.length + k * block))[j] = (
+                    <const vector_t*> (columns.start + k * columns.stride + i))[j]
         i += block
 
 
-cdef void pack_rows(const double* columns, Py_ssize_t stride, Py_ssize_t length, Py_ssize_t width, Py_ssize_t size,
-                    double* packed) noexcept nogil:
-    """The same of the `length` rows of a matrix that lies in `size` columns, in tiles of a cache line's width."""
+cdef void pack_rows(const Matrix* columns, Py_ssize_t size, Matrix* rows) noexcept nogil:
+    """Of the `size` rows of a matrix that lies in columns, in tiles of a cache line's width."""
     cdef Py_ssize_t i = 0, j, k, tile, block
-    while i < width:
-        block = block_of(width - i)
-        for tile in range(0, length, 8):
+    while i < rows.width:
+        block = block_of(rows.width - i)
+        for tile in range(0, rows.length, 8):
             for j in range(i, min(i + block, size)):
-                for k in range(tile, min(tile + 8, length)):
-                    packed[i * length + k * block + j - i] = columns[j * stride + k]
+                for k in range(tile, min(tile + 8, rows.length)):
+                    rows.start[i * rows.length + k * block + j - i] = columns.start[j * columns.stride + k]
         i += block
 
 
-# ---- the sums of the output layer ----
+# ---- helpers: the sums of the output layer ----
 
 cdef inline double output_sum(double bias, const double* weights, Py_ssize_t size, const double* h) noexcept nogil:
     cdef double total = bias
@@ -203,9 +247,12 @@ cdef inline double output_sum(double bias, const double* weights, Py_ssize_t siz
     return total
 
 
-cdef void output_sums(double bias, const double* weights, Py_ssize_t size, const double* h, Py_ssize_t row,
+cdef void output_sums(double bias, const double* weights, Py_ssize_t size, const double* h, Py_ssize_t stride,
                       Py_ssize_t steps, double* sums) noexcept nogil:
-    """One sum of the output layer in every step, four steps side by side: a sum waits for each of its additions."""
+    """One sum of the output layer in every step, four steps side by side: a sum waits for each of its additions.
+
+    h, sums: those of the first step; from a step to the next it is `stride` doubles.
+    """
     cdef double a, b, c, d, weight
     cdef Py_ssize_t t = 0, j
     while t + 4 <= steps:
@@ -213,18 +260,18 @@ cdef void output_sums(double bias, const double* weights, Py_ssize_t size, const
         for j in range(size):
             weight = weights[j]
             a += weight * h[j]
-            b += weight * h[row + j]
-            c += weight * h[2 * row + j]
-            d += weight * h[3 * row + j]
+            b += weight * h[stride + j]
+            c += weight * h[2 * stride + j]
+            d += weight * h[3 * stride + j]
         sums[0] = a
-        sums[row] = b
-        sums[2 * row] = c
-        sums[3 * row] = d
-        h += 4 * row
-        sums += 4 * row
+        sums[stride] = b
+        sums[2 * stride] = c
+        sums[3 * stride] = d
+        h += 4 * stride
+        sums += 4 * stride
         t += 4
     while t < steps:
         sums[0] = output_sum(bias, weights, size, h)
-        h += row
-        sums += row
+        h += stride
+        sums += stride
         t += 1

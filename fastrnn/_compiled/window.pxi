@@ -1,101 +1,105 @@
 # Part of _core.pyx: a window of steps, forward, backward and its gradients. The twin: _plain/window.py.
 
+# ---- helpers: the weights of a pass ----
 
-# ---- forward ----
+cdef void use_as_it_lies(Network* net) noexcept nogil:
+    """Have forward take the weights where they are, and add up all of them."""
+    cdef const Layout* at = &net.at
+    net.b_hidden = net.memory + at.b_hidden
+    net.w_gates = Matrix(net.memory + at.w_input_hidden, at.stride,
+                         at.input_size if at.apart else at.input_size + at.hidden_size, at.gates_width)
+    net.w_hidden_hidden = Matrix(net.memory + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width)
 
-cdef void forward(const Network* n, const double* parameters, const double* packed, double* rows, Py_ssize_t steps,
-                  const double* inputs, const double* ahead) noexcept nogil:
-    """Run over `steps` rows, from the state in the first: the states and traces, and then the sums of the output layer.
 
-    packed: what pack_weights has packed, or NULL, where that would not pay. ahead: NULL, or what the sums of the gates
-    come to, if that is known; then `steps` is 1, and the cell no GRU.
-    """
-    cdef const double* weights = packed if packed else parameters + first_weights(n)
-    cdef const double* start = ahead if ahead else parameters + n.b_hidden
-    cdef Py_ssize_t terms = 0 if ahead else n.input_size + n.hidden_size
-    cdef Py_ssize_t stride = 0 if packed else n.stride, t, i
-    cdef double* row
+cdef void use_packed(Network* net, Tape tape) noexcept nogil:
+    """Have forward take the recurrent weights, or all columns that it takes together, from a packed copy."""
+    cdef Matrix* columns = &net.w_hidden_hidden if net.at.apart else &net.w_gates
+    use_as_it_lies(net)
+    pack(columns, tape.columns)
+    columns.start, columns.stride = tape.columns, 0
+
+
+cdef inline double work_of_step(const Network* net) noexcept nogil:
+    cdef const Layout* at = &net.at
+    return (at.gates_width * (at.hidden_size + at.input_size + 32.0)
+            + at.output_size * (at.hidden_size + 32.0))
+
+
+cdef inline Py_ssize_t block_of_steps(const Network* net) noexcept nogil:
+    """From one look for signals to the next."""
+    return max(1, <Py_ssize_t> (WORK / 4 / work_of_step(net)))
+
+
+# ---- a window ----
+
+cdef void forward(const Network* net, double* rows, Py_ssize_t steps, const double* inputs) noexcept nogil:
+    """Run over `steps` rows, from the state in the first: the states and traces, and then the sums of the output."""
+    cdef const Layout* at = &net.at
+    cdef double* x = rows + at.x
+    cdef double* sums = rows + at.sums
+    cdef const double* h = rows + at.row + at.h
+    cdef const double* weights
+    cdef Py_ssize_t t, i
     for t in range(steps):
-        row = rows + t * n.row
-        for i in range(n.input_size):
-            row[n.x + i] = inputs[t * n.input_size + i]
-        if n.cell == ELMAN:
-            elman_forward(n, start, weights, stride, terms, row, t & 1)
-        elif n.cell == GRU:
-            gru_forward(n, parameters, weights, stride, row, t & 1)
-        else:
-            lstm_forward(n, start, weights, stride, terms, row, t & 1)
-    for i in range(n.output_size):
+        for i in range(at.input_size):
+            x[t * at.row + i] = inputs[t * at.input_size + i]
+    net.cell.forward(net, rows, steps)
+    for i in range(at.output_size):
+        weights = net.w_hidden_output.start + i * net.w_hidden_output.stride
         if steps == 1:
-            rows[n.sums + i] = output_sum(parameters[n.b_output + i], parameters + n.w_hidden_output + i * n.lanes,
-                                          n.hidden_size, rows + n.row + n.h)
+            sums[i] = output_sum(net.b_output[i], weights, at.hidden_size, h)
         else:
-            output_sums(parameters[n.b_output + i], parameters + n.w_hidden_output + i * n.lanes, n.hidden_size,
-                        rows + n.row + n.h, n.row, steps, rows + n.sums + i)
+            output_sums(net.b_output[i], weights, at.hidden_size, h, at.row, steps, sums + i)
 
 
-# ---- backward ----
-
-cdef int backward(const Network* n, const double* parameters, Tape tape, Py_ssize_t steps, double factor,
-                  Work* work) except -1 nogil:
+cdef int backward(Network* net, Tape tape, Py_ssize_t steps, double factor, Work* work) except -1 nogil:
     """`factor` times the gradients of the window's mean loss by all sums, by truncated backpropagation through time."""
-    cdef double scale = factor / steps
-    cdef double done = n.gates * (n.lanes + 32.0) + n.output_size * (n.lanes + 8.0)
-    cdef double* row
-    cdef const double* by_rows
-    cdef Py_ssize_t t, i
+    cdef const Layout* at = &net.at
+    cdef Matrix columns
+    cdef Py_ssize_t stop = steps, block = block_of_steps(net), start, t, i
+    cdef Row row
     if steps > 1:
-        pack_rows(parameters + n.w_hidden_hidden, n.stride, n.gates, n.lanes, n.hidden_size, tape.w_hidden_hidden)
-    if n.cell != ELMAN:
-        fill(tape.by_other, n.lanes, 0.0)
-    for t in range(steps - 1, -1, -1):
-        row = tape.rows + t * n.row
-        by_rows = tape.w_hidden_hidden if t > 0 else NULL
-        for i in range(n.output_size):
-            row[n.by_output + i] = scale * row[n.gradient + i]
-        add_products(tape.by_h if t < steps - 1 else tape.by_other, parameters + n.w_hidden_output, n.lanes,
-                     row + n.by_output, n.output_size, tape.by_h, n.lanes, False)
-        if n.cell == ELMAN:
-            elman_backward(n, by_rows, row, tape.by_h, tape.by_other, t & 1)
-        elif n.cell == GRU:
-            gru_backward(n, by_rows, row, tape.by_h, tape.by_other, t & 1)
-        else:
-            lstm_backward(n, by_rows, row, tape.by_h, tape.by_other, t & 1)
-        look_for_signals(work, done)
+        columns = Matrix(net.memory + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width)
+        net.w_rows = Matrix(tape.w_hidden_hidden, 0, at.gates, at.hidden_width)
+        pack_rows(&columns, at.hidden_size, &net.w_rows)
+    fill(tape.by_state, at.states * at.hidden_width, 0.0)
+    while stop > 0:
+        start = max(0, stop - block)
+        for t in range(start, stop):
+            row = row_at(net, tape.rows, t)
+            row.scale[0] = factor / steps
+            for i in range(at.output_size):
+                row.by_output[i] = row.scale[0] * row.gradient[i]
+        net.cell.backward(net, tape.rows + start * at.row, stop - start, tape.by_state, start > 0)
+        look_for_signals(work, (stop - start) * work_of_step(net))
+        stop = start
     return 0
 
 
-cdef int gradients(const Network* n, Tape tape, Py_ssize_t steps, double* result, bint subtract,
+cdef int gradients(const Network* net, Tape tape, Py_ssize_t steps, double* result, bint subtract,
                    Work* work) except -1 nogil:
-    """The gradient of the window's mean loss by the parameters, after backward: written to `result`, or subtracted
-    from it. work: NULL, where nobody may look for signals."""
+    """The gradient of the window's loss by the parameters, after backward: added to `result`, which is laid out as the
+    memory, or subtracted from it. work: NULL, where nobody may look for signals."""
+    cdef const Layout* at = &net.at
     cdef double* rows = tape.rows
-    cdef Py_ssize_t size = n.hidden_size, i
-    cdef double* by_q = tape.by_other
-    if n.cell == GRU:
-        sum_of_products(rows + n.one, 1 + n.input_size, rows + n.delta, n.width, n.row, steps,
-                        result + n.b_hidden, n.stride, subtract, work)
-        sum_of_products(rows + n.h, size, rows + n.delta_hidden, n.width, n.row, steps,
-                        result + n.w_hidden_hidden, n.stride, subtract, work)
-        sum_of_deltas_of_q(n, rows, steps, by_q)
-        for i in range(size):
-            result[n.b_hidden_hidden + i] = result[n.b_hidden_hidden + i] - by_q[i] if subtract else by_q[i]
-    else:
-        sum_of_products(rows + n.one, 1 + n.input_size + size, rows + n.delta, n.width, n.row, steps,
-                        result + n.b_hidden, n.stride, subtract, work)
-    sum_of_products(rows + n.by_output, n.output_size, rows + n.row + n.h, n.lanes, n.row, steps,
-                    result + n.w_hidden_output, n.lanes, subtract, work)
-    sum_of_products(rows + n.one, 1, rows + n.by_output, n.outputs, n.row, steps, result + n.b_output, n.outputs,
-                    subtract, work)
+    cdef double* after = rows + at.row
+    cdef Py_ssize_t inputs = 1 + at.input_size
+    cdef Matrix by_gates = Matrix(result + at.b_hidden, at.stride,
+                                  inputs if at.apart else inputs + at.hidden_size, at.gates_width)
+    cdef Matrix by_hidden = Matrix(result + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width)
+    cdef Matrix by_own = Matrix(result + at.own, 0, 1, at.own_width)
+    cdef Matrix by_weights = Matrix(result + at.w_hidden_output, at.hidden_width, at.output_size, at.hidden_width)
+    cdef Matrix by_bias = Matrix(result + at.b_output, 0, 1, at.output_width)
+    sum_of_products(rows + at.one, rows + at.delta, at.row, steps, &by_gates, subtract, work)
+    if at.apart:
+        sum_of_products(rows + at.h, rows + at.delta_hidden, at.row, steps, &by_hidden, subtract, work)
+    sum_of_products(rows + at.one, rows + at.by_own, at.row, steps, &by_own, subtract, work)
+    sum_of_products(rows + at.by_output, after + at.h, at.row, steps, &by_weights, subtract, work)
+    sum_of_products(rows + at.one, rows + at.by_output, at.row, steps, &by_bias, subtract, work)
     return 0
 
 
-cdef void sum_of_deltas_of_q(const Network* n, const double* rows, Py_ssize_t steps, out_t sums) noexcept nogil:
-    """The gradient of a GRU's b_hidden_hidden."""
-    cdef const double* delta = rows + n.delta_hidden + 2 * n.hidden_size
-    cdef Py_ssize_t t, i
-    for i in range(n.hidden_size):
-        sums[i] = delta[i]
-    for t in range(1, steps):
-        for i in range(n.hidden_size):
-            sums[i] += delta[t * n.row + i]
+cdef int add_gradient(Network* net, Tape tape, Py_ssize_t steps, double factor, Work* work) except -1 nogil:
+    """Add `factor` times the gradient of the window's mean loss to the one that the next update is made of."""
+    backward(net, tape, steps, factor, work)
+    return gradients(net, tape, steps, tape.proposal, False, work)

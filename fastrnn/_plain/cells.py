@@ -1,133 +1,242 @@
-"""The cells, one step forward and backward. The twin: _compiled/cells.pxi."""
+"""The cells, a pass forward and a pass backward. The twin: _compiled/cells.pxi.
+
+forward : from x and the state of each of `steps` rows to the state of the row after it and the trace.
+backward : from the gradient by the state after the last of them and those by the sums of the output layer, from the
+    last row to the first, to the gradients by the sums of the gates. by_state takes the one by the state before the
+    first row, where `further` asks for it.
+"""
 
 from __future__ import annotations
 
-from fastrnn._plain.functions import fast_sigmoid, fast_tanh
+from math import inf, prod
+
+from fastrnn._plain.functions import sigmoid_all, tanh_all
 from fastrnn._plain.sums import Matrix, Vector, add_products, add_transposed_products
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from typing import Any
 
-# ---- layout ----
+    from fastrnn._kinds import Spec
 
-
-class Weights:
-    """The parameters as rows, and with them what the functions of one step need to know."""
-
-    w_input_hidden: Matrix
-    w_hidden_hidden: Matrix
-    b_hidden: Vector
-    b_hidden_hidden: Vector
-    w_hidden_output: Matrix
-    b_output: Vector
-
-    def __init__(self, activation: str, parameters: Mapping[str, memoryview[float]]) -> None:
-        self.activation = activation
-        for name, view in parameters.items():
-            setattr(self, name, view.tolist())
+# ---- a network as the passes take it, and a row of the tape ----
 
 
-# ---- the cells, one step forward and backward ----
-# forward: (weights, x, state) -> (the state after, what backward needs of this step)
-# backward: (weights, state before, trace, state after, gradient by the state after) ->
-#           (gradient by the sums of w_input_hidden, by those of w_hidden_hidden, by the state before)
-# A state is the hidden state h; with an LSTM h, then c. Gates stand in PyTorch's order.
+class Network:
+    """What an RNN is: the numbers that learning changes, and with them what the passes need to know.
 
-ACTIVATIONS: dict[str, tuple[Callable[[float], float], Callable[[float, float], float]]] = {
-    "tanh": (fast_tanh, lambda d, h: d * (1.0 - h * h)),
-    "sigmoid": (fast_sigmoid, lambda d, h: d * (h * (1.0 - h))),
-    "relu": (lambda a: 0.0 if a < 0.0 else a, lambda d, h: d if h > 0.0 else 0.0),
-}
+    memory : the parameters row by row, then for each of them its first moment (the velocity of sgd) and its second,
+        then the powers of Adam's betas. One assignment replaces it whole.
+    running : the state, and the rows that wait for an update of learn().
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.bytes = memoryview(bytearray(8 * (3 * spec.parameters + 2)))
+        self.memory = self.bytes.cast("d")
+        self.memory[3 * spec.parameters] = self.memory[3 * spec.parameters + 1] = 1.0
+        self.views: dict[str, memoryview[float]] = {}
+        end = 0
+        for name, shape in spec.shapes.items():
+            length = prod(shape)
+            self.views[name] = self.memory[end : end + length].cast("B").cast("d", shape)
+            end += length
+        self.running: tuple[Vector, tuple[Row, ...]] = [0.0] * spec.state_size, ()
+        row = memoryview(bytearray(8 * (spec.input_size + spec.target_size + spec.output_size))).cast("d")
+        self.x, self.targets = row[: spec.input_size], row[spec.input_size : spec.input_size + spec.target_size]
+        self.predictions = row[spec.input_size + spec.target_size :]
+        self.lr, self.clip, self.window = 0.01, inf, 32  # a clip of infinity is none; a window of 0 the whole sequence
+        self.settings = [*spec.settings.values()]  # those of the loss, then those of the optimizer
+
+    def read(self) -> None:
+        """Have the passes take the parameters as they are now, as rows."""
+        values: dict[str, Any] = {name: view.tolist() for name, view in self.views.items()}
+        self.b_hidden: Vector = values["b_hidden"]
+        self.w_gates: Matrix = values["w_input_hidden"]
+        self.w_hidden_hidden: Matrix = values["w_hidden_hidden"]
+        if not self.spec.apart:  # side by side
+            self.w_gates = [x + h for x, h in zip(self.w_gates, self.w_hidden_hidden, strict=True)]
+        self.own: Vector = [value for name in self.spec.own for value in values[name]]
+        self.w_hidden_output: Matrix = values["w_hidden_output"]
+        self.b_output: Vector = values["b_output"]
 
 
-def elman_forward(weights: Weights, x: Vector, state: Vector) -> tuple[Vector, Vector]:
+class Row:
+    """What a step leaves on the tape; the state after it is the h (and c) of the next row."""
+
+    loss: float
+    scale: float  # what the step's gradient is multiplied by: its share in the loss of the window
+    x: Vector
+    h: Vector  # the hidden state before the step
+    c: Vector  # the cell's memory before the step, where there are two states
+    trace: Vector  # what backward needs of the cell
+    sums: Vector  # of the output layer
+    gradient: Vector  # of the step's loss by the sums of the output layer
+    by_output: Vector  # scale * gradient
+    delta: Vector  # gradient by the sums of the gates, where apart by those over x
+    delta_hidden: Vector  # where apart: by those over h
+    by_own: Vector  # gradient by the cell's own parameters
+
+    def __init__(self, spec: Spec, state: Vector = []) -> None:  # noqa: B006
+        self.h, self.c = state[: spec.hidden_size], state[spec.hidden_size :]
+        self.by_own = []
+
+    @property
+    def state(self) -> Vector:
+        return self.h + self.c
+
+
+# ---- Elman ----
+
+
+def relu_all(values: Vector) -> Vector:
+    return [0.0 if a < 0.0 else a for a in values]
+
+
+def tanh_delta(by_h: Vector, h: Vector) -> Vector:
+    return [d * (1.0 - v * v) for d, v in zip(by_h, h, strict=True)]
+
+
+def sigmoid_delta(by_h: Vector, h: Vector) -> Vector:
+    return [d * (v * (1.0 - v)) for d, v in zip(by_h, h, strict=True)]
+
+
+def relu_delta(by_h: Vector, h: Vector) -> Vector:
+    return [d if v > 0.0 else 0.0 for d, v in zip(by_h, h, strict=True)]
+
+
+def elman_forward(net: Network, rows: list[Row], steps: int) -> None:
     """Elman (1990): h = activation(w_input_hidden x + w_hidden_hidden h + b_hidden)."""
-    activation, _ = ACTIVATIONS[weights.activation]
-    a = add_products(weights.b_hidden, weights.w_input_hidden, x)
-    a = add_products(a, weights.w_hidden_hidden, state)
-    return [activation(v) for v in a], []
+    activate, _ = ACTIVATIONS[net.spec.activation]
+    for t in range(steps):
+        row, after = rows[t], rows[t + 1]
+        after.h = activate(add_products(net.b_hidden, net.w_gates, row.x + row.h))
+        row.trace = []
 
 
-def elman_backward(
-    weights: Weights, _before: Vector, _trace: Vector, after: Vector, gradient: Vector
-) -> tuple[Vector, Vector, Vector]:
-    _, derivative = ACTIVATIONS[weights.activation]
-    delta = [derivative(d, h) for d, h in zip(gradient, after, strict=True)]
-    zeros = [0.0] * len(delta)
-    return delta, delta, add_transposed_products(zeros, weights.w_hidden_hidden, delta)
+def elman_backward(net: Network, rows: list[Row], steps: int, by_state: list[Vector], further: bool) -> None:
+    _, derive = ACTIVATIONS[net.spec.activation]
+    (by_h,) = by_state
+    for t in range(steps - 1, -1, -1):
+        row, after = rows[t], rows[t + 1]
+        by_h = add_transposed_products(by_h, net.w_hidden_output, row.by_output)
+        row.delta = derive(by_h, after.h)
+        if t > 0 or further:
+            by_h = add_transposed_products([0.0] * len(by_h), net.w_hidden_hidden, row.delta)
+    by_state[:] = [by_h]
 
 
-def gru_forward(weights: Weights, x: Vector, state: Vector) -> tuple[Vector, Vector]:
+# ---- GRU ----
+
+
+def gru_new(a: Vector, r: Vector, q: Vector) -> Vector:
+    """The sums of n, from those over x, which are a, and those over h, which are q."""
+    return [a[i] + r[i] * q[i] for i in range(len(q))]
+
+
+def gru_state(z: Vector, n: Vector, before: Vector) -> Vector:
+    return [(1.0 - z[i]) * n[i] + z[i] * before[i] for i in range(len(z))]
+
+
+def gru_delta(before: Vector, trace: Vector, by_h: Vector) -> tuple[Vector, Vector, Vector, Vector, Vector]:
+    """The last of them is what of by_h goes past the gates to the state before."""
+    size = len(before)
+    r, z, n, q = (trace[k * size : (k + 1) * size] for k in range(4))
+    delta_n = [by_h[i] * (1.0 - z[i]) * (1.0 - n[i] * n[i]) for i in range(size)]
+    delta_r = [delta_n[i] * q[i] * (r[i] * (1.0 - r[i])) for i in range(size)]
+    delta_z = [by_h[i] * (before[i] - n[i]) * (z[i] * (1.0 - z[i])) for i in range(size)]
+    delta_q = [delta_n[i] * r[i] for i in range(size)]
+    by_h = [by_h[i] * z[i] for i in range(size)]
+    return delta_r, delta_z, delta_n, delta_q, by_h
+
+
+def gru_forward(net: Network, rows: list[Row], steps: int) -> None:
     """Cho et al. (2014), with the hidden bias inside the reset as in PyTorch:
 
     r, z = sigmoid(...), n = tanh(input part + r * hidden part), h = (1 - z) * n + z * h.
     """
-    size = len(state)
-    a = add_products(weights.b_hidden, weights.w_input_hidden, x)
-    s = add_products(a[: 2 * size] + weights.b_hidden_hidden, weights.w_hidden_hidden, state)
-    r = [fast_sigmoid(v) for v in s[:size]]
-    z = [fast_sigmoid(v) for v in s[size : 2 * size]]
-    q = s[2 * size :]
-    n = [fast_tanh(a[2 * size + i] + r[i] * q[i]) for i in range(size)]
-    after = [(1.0 - z[i]) * n[i] + z[i] * state[i] for i in range(size)]
-    return after, r + z + n + q
+    size = net.spec.hidden_size
+    for t in range(steps):
+        row, after = rows[t], rows[t + 1]
+        a = add_products(net.b_hidden, net.w_gates, row.x)
+        s = add_products(a[: 2 * size] + net.own, net.w_hidden_hidden, row.h)
+        r, z = sigmoid_all(s[:size]), sigmoid_all(s[size : 2 * size])
+        q = s[2 * size :]
+        n = tanh_all(gru_new(a[2 * size :], r, q))
+        after.h = gru_state(z, n, row.h)
+        row.trace = r + z + n + q
 
 
-def gru_backward(
-    weights: Weights, before: Vector, trace: Vector, _after: Vector, gradient: Vector
-) -> tuple[Vector, Vector, Vector]:
+def gru_backward(net: Network, rows: list[Row], steps: int, by_state: list[Vector], further: bool) -> None:
+    (by_h,) = by_state
+    for t in range(steps - 1, -1, -1):
+        row = rows[t]
+        by_h = add_transposed_products(by_h, net.w_hidden_output, row.by_output)
+        delta_r, delta_z, delta_n, row.by_own, by_h = gru_delta(row.h, row.trace, by_h)
+        row.delta = delta_r + delta_z + delta_n
+        row.delta_hidden = delta_r + delta_z + row.by_own
+        if t > 0 or further:
+            by_h = add_transposed_products(by_h, net.w_hidden_hidden, row.delta_hidden)
+    by_state[:] = [by_h]
+
+
+# ---- LSTM ----
+
+
+def lstm_cell(gates: Vector, before: Vector) -> tuple[Vector, Vector]:
     size = len(before)
-    r, z, n, q = (trace[k * size : (k + 1) * size] for k in range(4))
-    delta_n = [gradient[i] * (1.0 - z[i]) * (1.0 - n[i] * n[i]) for i in range(size)]
-    delta_r = [delta_n[i] * q[i] * (r[i] * (1.0 - r[i])) for i in range(size)]
-    delta_z = [gradient[i] * (before[i] - n[i]) * (z[i] * (1.0 - z[i])) for i in range(size)]
-    delta_q = [delta_n[i] * r[i] for i in range(size)]
-    direct = [gradient[i] * z[i] for i in range(size)]
-    delta_hidden = delta_r + delta_z + delta_q
-    return (
-        delta_r + delta_z + delta_n,
-        delta_hidden,
-        add_transposed_products(direct, weights.w_hidden_hidden, delta_hidden),
-    )
+    i, f, g = (gates[k * size : (k + 1) * size] for k in range(3))
+    after = [f[k] * before[k] + i[k] * g[k] for k in range(size)]
+    return after, tanh_all(after)
 
 
-def lstm_forward(weights: Weights, x: Vector, state: Vector) -> tuple[Vector, Vector]:
+def lstm_hidden(o: Vector, tanh_c: Vector) -> Vector:
+    return [o[k] * tanh_c[k] for k in range(len(o))]
+
+
+def lstm_delta(c: Vector, trace: Vector, by_h: Vector, by_c: Vector) -> tuple[Vector, Vector, Vector, Vector, Vector]:
+    """The last of them is the gradient by the memory before."""
+    size = len(c)
+    i, f, g, o, tanh_c = (trace[k * size : (k + 1) * size] for k in range(5))
+    delta_o = [by_h[k] * tanh_c[k] * (o[k] * (1.0 - o[k])) for k in range(size)]
+    d = [by_c[k] + by_h[k] * o[k] * (1.0 - tanh_c[k] * tanh_c[k]) for k in range(size)]
+    delta_i = [d[k] * g[k] * (i[k] * (1.0 - i[k])) for k in range(size)]
+    delta_f = [d[k] * c[k] * (f[k] * (1.0 - f[k])) for k in range(size)]
+    delta_g = [d[k] * i[k] * (1.0 - g[k] * g[k]) for k in range(size)]
+    by_c = [d[k] * f[k] for k in range(size)]
+    return delta_i, delta_f, delta_g, delta_o, by_c
+
+
+def lstm_forward(net: Network, rows: list[Row], steps: int) -> None:
     """Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000):
 
     i, f, o = sigmoid(...), g = tanh(...), c = f * c + i * g, h = o * tanh(c).
     """
-    size = len(state) // 2
-    h, c = state[:size], state[size:]
-    a = add_products(weights.b_hidden, weights.w_input_hidden, x)
-    a = add_products(a, weights.w_hidden_hidden, h)
-    i = [fast_sigmoid(v) for v in a[:size]]
-    f = [fast_sigmoid(v) for v in a[size : 2 * size]]
-    g = [fast_tanh(v) for v in a[2 * size : 3 * size]]
-    o = [fast_sigmoid(v) for v in a[3 * size :]]
-    c = [f[k] * c[k] + i[k] * g[k] for k in range(size)]
-    tanh_c = [fast_tanh(v) for v in c]
-    return [o[k] * tanh_c[k] for k in range(size)] + c, i + f + g + o + tanh_c
+    size = net.spec.hidden_size
+    for t in range(steps):
+        row, after = rows[t], rows[t + 1]
+        a = add_products(net.b_hidden, net.w_gates, row.x + row.h)
+        gates = sigmoid_all(a[: 2 * size]) + tanh_all(a[2 * size : 3 * size]) + sigmoid_all(a[3 * size :])
+        after.c, tanh_c = lstm_cell(gates, row.c)
+        after.h = lstm_hidden(gates[3 * size :], tanh_c)
+        row.trace = gates + tanh_c
 
 
-def lstm_backward(
-    weights: Weights, before: Vector, trace: Vector, _after: Vector, gradient: Vector
-) -> tuple[Vector, Vector, Vector]:
-    size = len(before) // 2
-    i, f, g, o, tanh_c = (trace[k * size : (k + 1) * size] for k in range(5))
-    c = before[size:]
-    dh, dc = gradient[:size], gradient[size:]
-    delta_o = [dh[k] * tanh_c[k] * (o[k] * (1.0 - o[k])) for k in range(size)]
-    dc = [dc[k] + dh[k] * o[k] * (1.0 - tanh_c[k] * tanh_c[k]) for k in range(size)]
-    delta_i = [dc[k] * g[k] * (i[k] * (1.0 - i[k])) for k in range(size)]
-    delta_f = [dc[k] * c[k] * (f[k] * (1.0 - f[k])) for k in range(size)]
-    delta_g = [dc[k] * i[k] * (1.0 - g[k] * g[k]) for k in range(size)]
-    delta = delta_i + delta_f + delta_g + delta_o
-    zeros = [0.0] * size
-    dh = add_transposed_products(zeros, weights.w_hidden_hidden, delta)
-    return delta, delta, dh + [dc[k] * f[k] for k in range(size)]
+def lstm_backward(net: Network, rows: list[Row], steps: int, by_state: list[Vector], further: bool) -> None:
+    by_h, by_c = by_state
+    for t in range(steps - 1, -1, -1):
+        row = rows[t]
+        by_h = add_transposed_products(by_h, net.w_hidden_output, row.by_output)
+        delta_i, delta_f, delta_g, delta_o, by_c = lstm_delta(row.c, row.trace, by_h, by_c)
+        row.delta = delta_i + delta_f + delta_g + delta_o
+        if t > 0 or further:
+            by_h = add_transposed_products([0.0] * len(by_h), net.w_hidden_hidden, row.delta)
+    by_state[:] = [by_h, by_c]
 
 
+# ---- the rows ----
+
+ACTIVATIONS = {"tanh": (tanh_all, tanh_delta), "sigmoid": (sigmoid_all, sigmoid_delta), "relu": (relu_all, relu_delta)}
 CELLS = {
     "elman": (elman_forward, elman_backward),
     "gru": (gru_forward, gru_backward),

@@ -96,3 +96,11 @@ def join_tanh(power: float, b: float, x: float) -> float:
 
 def fast_tanh(x: float) -> float:
     return x if x != x else join_tanh(*split_tanh(x), x)
+
+
+def sigmoid_all(values: list[float]) -> list[float]:
+    return [fast_sigmoid(x) for x in values]
+
+
+def tanh_all(values: list[float]) -> list[float]:
+    return [fast_tanh(x) for x in values]

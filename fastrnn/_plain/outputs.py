@@ -1,79 +1,14 @@
-"""Outputs and losses, one step. The twin: _compiled/outputs.pxi."""
+"""Outputs and losses, a pass over steps whose sums are on the tape. The twin: _compiled/outputs.pxi."""
 
 from __future__ import annotations
 
 from math import log, log1p, nan
 
+from fastrnn._plain.cells import Network, Row
 from fastrnn._plain.functions import fast_exp, fast_sigmoid
-from fastrnn._plain.sums import Vector
+from fastrnn._plain.sums import Matrix, Vector
 
-# ---- outputs and losses, one step ----
-# (sums of the output layer, targets) -> (loss, gradient by the sums)
-
-
-def half_squared_error(output: str, sums: Vector, targets: Vector) -> tuple[float, Vector]:
-    """Half the sum of the squared errors, of linear outputs or of sigmoids."""
-    loss = 0.0
-    gradient = []
-    for value, target in zip(activate_output(output, sums), targets, strict=True):
-        error = value - target
-        loss += error * error
-        gradient.append(error * (value * (1.0 - value)) if output == "sigmoid" else error)
-    return 0.5 * loss, gradient
-
-
-def binary_cross_entropy(output: str, sums: Vector, targets: Vector) -> tuple[float, Vector]:
-    """-y log p - (1 - y) log(1 - p) as max(a, 0) - a y + log(1 + exp(-|a|)): no digits lost, no overflow."""
-    loss = 0.0
-    gradient = []
-    for a, p, target in zip(sums, activate_output(output, sums), targets, strict=True):
-        loss += ((a if a > 0.0 else 0.0) - a * target) + log1p(fast_exp(-abs(a)))
-        gradient.append(p - target)
-    return loss, gradient
-
-
-def cross_entropy(_output: str, sums: Vector, targets: Vector) -> tuple[float, Vector]:
-    """-log p[class], as log(sum of exp(a - max a)) - (a[class] - max a); NaN for a class that there is not."""
-    label = int(targets[0]) if 0.0 <= targets[0] < len(sums) else -1
-    largest = max_of(sums)
-    if label < 0:
-        return nan, []
-    exps = [fast_exp(a - largest) for a in sums]
-    total = 0.0
-    for e in exps:
-        total += e
-    gradient = [e / total for e in exps]
-    gradient[label] -= 1.0
-    return log(total) - (sums[label] - largest), gradient
-
-
-def activate_output(output: str, sums: Vector) -> Vector:
-    """The predictions: the sums themselves, their sigmoids, or their softmax."""
-    if output == "linear":
-        return list(sums)
-    if output == "sigmoid":
-        return [fast_sigmoid(a) for a in sums]
-    largest = max_of(sums)
-    exps = [fast_exp(a - largest) for a in sums]
-    total = 0.0
-    for e in exps:
-        total += e
-    return [e / total for e in exps]
-
-
-def decide(output: str, predictions: Vector) -> Vector:
-    """What RNN.predict() makes of predictions: the values as they are, 1.0 or 0.0 each, or the likeliest class."""
-    if output == "softmax":
-        return [float(likeliest(predictions))]
-    return [1.0 if p > 0.5 else 0.0 for p in predictions] if output == "sigmoid" else predictions
-
-
-def likeliest(probabilities: Vector) -> int:
-    """The class of the largest probability, the first of equal ones."""
-    label = 0
-    for i, probability in enumerate(probabilities):
-        label = i if probability > probabilities[label] else label
-    return label
+# ---- outputs: from the sums, predictions ----
 
 
 def max_of(values: Vector) -> float:
@@ -84,8 +19,114 @@ def max_of(values: Vector) -> float:
     return largest
 
 
+def softmax(sums: Vector) -> tuple[Vector, float]:
+    """exp(a - max a) / total: no overflow. Returns the total of the exponentials too."""
+    largest, total = max_of(sums), 0.0
+    result = [fast_exp(a - largest) for a in sums]
+    for e in result:
+        total += e
+    return [e / total for e in result], total
+
+
+def predict_linear(_net: Network, rows: list[Row], steps: int) -> Matrix:
+    """The sums themselves."""
+    return [[*rows[t].sums] for t in range(steps)]
+
+
+def predict_sigmoid(_net: Network, rows: list[Row], steps: int) -> Matrix:
+    """The probability of a one, for each output."""
+    return [[fast_sigmoid(a) for a in rows[t].sums] for t in range(steps)]
+
+
+def predict_softmax(_net: Network, rows: list[Row], steps: int) -> Matrix:
+    """The probability of each class."""
+    return [softmax(rows[t].sums)[0] for t in range(steps)]
+
+
+def sigmoid_slope(p: float) -> float:
+    return p * (1.0 - p)
+
+
+# ---- decisions: what RNN.predict() makes of predictions ----
+
+
+def likeliest(probabilities: Vector) -> int:
+    """The class of the largest probability, the first of equal ones."""
+    label = 0
+    for i, probability in enumerate(probabilities):
+        label = i if probability > probabilities[label] else label
+    return label
+
+
+def decide_values(predictions: Vector) -> Vector:
+    """They stay as they are."""
+    return predictions
+
+
+def decide_ones(predictions: Vector) -> Vector:
+    return [1.0 if p > 0.5 else 0.0 for p in predictions]
+
+
+def decide_class(predictions: Vector) -> Vector:
+    return [float(likeliest(predictions))]
+
+
+# ---- losses: of every step, and its gradient by the sums ----
+
+
+def half_squared_error(net: Network, rows: list[Row], steps: int, targets: Vector) -> None:
+    """Half the sum of the squared errors."""
+    size = net.spec.output_size
+    predict, slope, _ = OUTPUTS[net.spec.output]
+    for t in range(steps):
+        row = rows[t]
+        (row.gradient,) = predict(net, rows[t:], 1)
+        loss = 0.0
+        for i in range(size):
+            value = row.gradient[i]
+            error = value - targets[t * size + i]
+            loss += error * error
+            row.gradient[i] = error * slope(value) if slope else error
+        row.loss = 0.5 * loss
+
+
+def binary_cross_entropy(net: Network, rows: list[Row], steps: int, targets: Vector) -> None:
+    """-y log p - (1 - y) log(1 - p) as max(a, 0) - a y + log(1 + exp(-|a|)): no digits lost, no overflow."""
+    size = net.spec.output_size
+    predict, _, _ = OUTPUTS[net.spec.output]
+    for t in range(steps):
+        row = rows[t]
+        (row.gradient,) = predict(net, rows[t:], 1)
+        loss = 0.0
+        for i in range(size):
+            a = row.sums[i]
+            loss += ((a if a > 0.0 else 0.0) - a * targets[t * size + i]) + log1p(fast_exp(-abs(a)))
+            row.gradient[i] -= targets[t * size + i]
+        row.loss = loss
+
+
+def cross_entropy(_net: Network, rows: list[Row], steps: int, targets: Vector) -> None:
+    """-log p[class], as log(sum of exp(a - max a)) - (a[class] - max a); NaN for a class that there is not."""
+    for t in range(steps):
+        row = rows[t]
+        row.gradient, total = softmax(row.sums)
+        if not 0.0 <= targets[t] < len(row.sums):
+            row.loss = nan
+            continue
+        label = int(targets[t])
+        row.gradient[label] -= 1.0
+        row.loss = log(total) - (row.sums[label] - max_of(row.sums))
+
+
+# ---- the rows ----
+
+OUTPUTS = {
+    "linear": (predict_linear, None, decide_values),
+    "sigmoid": (predict_sigmoid, sigmoid_slope, decide_ones),
+    "softmax": (predict_softmax, None, decide_class),
+}
 LOSSES = {
-    "half_squared_error": half_squared_error,
     "binary_cross_entropy": binary_cross_entropy,
+    "half_squared_error": half_squared_error,
     "cross_entropy": cross_entropy,
 }

@@ -6,7 +6,6 @@ Vector = list[float]
 Matrix = list[Vector]  # its rows
 
 
-
 def add_products(start: Vector, weights: Matrix, vector: Vector) -> Vector:
     """start[i] + weights[i][0] * vector[0] + weights[i][1] * vector[1] + ..., for every row i."""
     result = []
@@ -26,11 +25,9 @@ def add_transposed_products(start: Vector, weights: Matrix, vector: Vector) -> V
     return result
 
 
-def sum_of_products(rows: list[Vector], columns: list[Vector]) -> Matrix:
-    """rows[0][i] * columns[0][j] + rows[1][i] * columns[1][j] + ..., for every i and j: a gradient over a window."""
-    result = [[r * c for c in columns[0]] for r in rows[0]]
-    for row, column in zip(rows[1:], columns[1:], strict=True):
+def sum_of_products(rows: list[Vector], columns: list[Vector], result: Matrix) -> None:
+    """result[k][i] += rows[0][k] * columns[0][i], then rows[1][k] * columns[1][i], and so on: a gradient."""
+    for row, column in zip(rows, columns, strict=True):
         for total, r in zip(result, row, strict=True):
-            for j, c in enumerate(column):
-                total[j] += r * c
-    return result
+            for i, c in enumerate(column):
+                total[i] += r * c

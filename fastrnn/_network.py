@@ -1,0 +1,59 @@
+"""What SimpleRNN and RNN are as Python objects: how they are drawn, compared, copied and pickled."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Network:
+    """Two networks are equal when all that VALUES names is; `losses` is what happened to them."""
+
+    __slots__ = ()
+
+    VALUES: tuple[str, ...] = ()
+    losses: list[float]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Network) or self.VALUES != other.VALUES:
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.VALUES)
+
+    __hash__ = None  # type: ignore[assignment]  # it is mutable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For copy and pickle: numbers and names alone, so that a pickle does not depend on the core."""
+        import copyreg
+
+        return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
+
+    def __getstate__(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in self.VALUES}
+        return {**values, **vars(self), "losses": [*self.losses]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        try:
+            self._restore(state)
+        except KeyError as error:
+            raise ValueError(f"this is not the state of a {type(self).__name__}: it has no {error}") from None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"this is not the state of a {type(self).__name__}: {error}") from None
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Become what __getstate__() told, or raise an error and stay."""
+        raise NotImplementedError
+
+
+def source_of(seed: Any) -> Any:
+    """What weights are drawn from: random.Random(seed), or for None the module `random` itself."""
+    import random  # here: it costs more than the rest of fastrnn
+
+    if hasattr(seed, "__index__"):
+        seed = int(seed)  # random.Random takes no NumPy integers
+    return random if seed is None else random.Random(seed)
+
+
+def print_loss(epoch: int, loss: float) -> None:
+    """The notebook's line, as soon as it is known."""
+    print(f"Epoch {epoch}: Loss = {loss:.4f}", flush=True)

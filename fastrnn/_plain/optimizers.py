@@ -1,0 +1,120 @@
+"""The norm of a gradient, and what optimizers make of it. The twin: _compiled/optimizers.pxi.
+
+An optimizer takes the gradient, `factor` times, and returns what is to become of the memory.
+"""
+
+from __future__ import annotations
+
+from math import inf, isfinite, nan, sqrt
+from struct import pack
+
+from fastrnn._plain.cells import Network, Row
+from fastrnn._plain.sums import Vector
+from fastrnn._plain.window import Gradient
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's, as Kingma and Ba (2015) give them
+
+
+# ---- the norm ----
+
+
+def norm(_net: Network, gradient: Gradient) -> float:
+    """The square root of the sum of all squares: of each row first, and then of the rows, parameter by parameter."""
+    total = 0.0
+    for rows in gradient.values():
+        for row in rows:
+            square = 0.0
+            for g in row:
+                square += g * g
+            total += square
+    return sqrt(total)
+
+
+# ---- the optimizers ----
+
+
+def is_plain_sgd(net: Network) -> bool:
+    """With neither momentum nor a limit to the gradient."""
+    return net.spec.optimizer == "sgd" and net.settings[net.spec.of_optimizer] == 0.0 and not net.clip < inf
+
+
+def factor_of_loss(net: Network) -> float:
+    """Plain sgd multiplies the gradient of the loss by lr before it runs back, not that of each parameter after it."""
+    return net.lr if is_plain_sgd(net) else 1.0
+
+
+def sgd_numbers(length: int, values: Vector, factor: float, lr: float, g: Vector) -> None:
+    for i in range(length):
+        values[i] = values[i] - lr * (g[i] * factor)
+
+
+def momentum_numbers(length: int, values: Vector, factor: float, lr: float, momentum: float, g: Vector) -> None:
+    for i in range(length):
+        values[length + i] = momentum * values[length + i] + g[i] * factor
+        values[i] = values[i] - lr * values[length + i]
+
+
+def sgd(net: Network, factor: float, gradient: Gradient) -> Vector:
+    """Gradient descent; with momentum, velocity = momentum * velocity + gradient takes the gradient's place."""
+    length, values = net.spec.parameters, [*net.memory]
+    g = [g for rows in gradient.values() for row in rows for g in row]
+    momentum = net.settings[net.spec.of_optimizer]
+    if momentum == 0.0:
+        sgd_numbers(length, values, factor, 1.0 if is_plain_sgd(net) else net.lr, g)
+    else:
+        momentum_numbers(length, values, factor, net.lr, momentum, g)
+    return values
+
+
+def adam_numbers(net: Network, values: Vector, factor: float, decay: float, gradient: Vector) -> None:
+    length, lr = net.spec.parameters, net.lr
+    beta_1, beta_2 = values[3 * length :]
+    for i in range(length):
+        g = gradient[i] * factor
+        first = values[length + i] = BETA_1 * values[length + i] + (1.0 - BETA_1) * g
+        second = values[2 * length + i] = BETA_2 * values[2 * length + i] + (1.0 - BETA_2) * (g * g)
+        values[i] = values[i] * decay - lr * ((first / (1.0 - beta_1)) / (sqrt(second / (1.0 - beta_2)) + EPSILON))
+
+
+def adam_with_decay(net: Network, factor: float, decay: float, gradient: Gradient) -> Vector:
+    length, values = net.spec.parameters, [*net.memory]
+    values[3 * length] *= BETA_1
+    values[3 * length + 1] *= BETA_2
+    adam_numbers(net, values, factor, decay, [g for rows in gradient.values() for row in rows for g in row])
+    return values
+
+
+def adam(net: Network, factor: float, gradient: Gradient) -> Vector:
+    """Kingma and Ba (2015)."""
+    return adam_with_decay(net, factor, 1.0, gradient)
+
+
+def adamw(net: Network, factor: float, gradient: Gradient) -> Vector:
+    """Loshchilov and Hutter (2019)."""
+    return adam_with_decay(net, factor, 1.0 - net.lr * net.settings[net.spec.of_optimizer], gradient)
+
+
+OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
+
+
+# ---- the end of an update ----
+
+
+def clip_factor(net: Network, gradient: Gradient) -> float:
+    """What the gradient is multiplied by so that its norm is at most clip (Pascanu et al. 2013); NaN if it has none."""
+    if not net.clip < inf:
+        return 1.0
+    length = norm(net, gradient)
+    if not isfinite(length):
+        return nan
+    return net.clip / length if length > net.clip else 1.0
+
+
+def commit(net: Network, rows: list[Row], steps: int, proposal: Vector) -> bool:
+    """Take over what was proposed, if it is finite, and the state with it. No signal is heard in between."""
+    if not all(map(isfinite, proposal)):
+        return False
+    values, running = pack(f"{len(proposal)}d", *proposal), (rows[steps].state, ())
+    # Two stores side by side: between them nothing looks for Ctrl-C.
+    net.bytes[:], net.running = values, running
+    return True
