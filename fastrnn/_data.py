@@ -139,11 +139,18 @@ def zeros(form: Literal["d", "q"], length: int) -> memoryview[Any]:
     return memoryview(bytearray(8 * length)).cast(form)
 
 
-def result_for(like: Any, form: Literal["d", "q"], length: int) -> memoryview[Any]:
-    """A new buffer, "d" or "q", to be filled and then given back by give()."""
-    if hasattr(like, "__array__") and "numpy" in sys.modules:
-        return memoryview(sys.modules["numpy"].empty(length, form))  # in huge pages, where zeros() pays for small ones
-    return zeros(form, length)
+def result_for(like: Any, form: Literal["d", "q"], length: int, name: str = "inputs") -> memoryview[Any]:
+    """A new buffer, "d" or "q", to be filled and then given back by give().
+
+    What does not fit into memory is a MemoryError that blames `name`, and what fits no memory a ValueError.
+    """
+    try:
+        if hasattr(like, "__array__") and "numpy" in sys.modules:
+            return memoryview(sys.modules["numpy"].empty(length, form))  # in huge pages: zeros() pays for small ones
+        return zeros(form, length)
+    except (MemoryError, OverflowError, ValueError):
+        error = MemoryError if 8 * length <= sys.maxsize else ValueError
+        raise error(f"{name} is too large: {length} numbers do not fit into memory") from None
 
 
 def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = None, index: bool = True) -> Any:
@@ -176,13 +183,16 @@ def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = Non
 def count(value: Any, name: str, least: int = 0) -> int:
     """`value` as an integer that is not negative, nor below `least`."""
     try:
-        result: int = value.__index__()
+        result = value.__index__()
     except (AttributeError, TypeError):
-        raise TypeError(f"{name} must be an integer, not {type_name(value)}") from None
-    if result < least:
-        raise ValueError(f"{name} must {f'be at least {least}' if least else 'not be negative'}, and it is {result}")
+        result = None
+    if not isinstance(result, int):
+        raise TypeError(f"{name} must be an integer, not {type_name(value)}")
     if result > sys.maxsize:
-        raise ValueError(f"{name} is too large: {result}")
+        raise ValueError(f"{name} is too large: it must be at most {sys.maxsize}")
+    if result < least:
+        told = f", and it is {result}" if result >= -sys.maxsize else ""  # Python prints no int of 5,000 digits
+        raise ValueError(f"{name} must {f'be at least {least}' if least else 'not be negative'}{told}")
     return result
 
 

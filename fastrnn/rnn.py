@@ -362,16 +362,16 @@ class RNN(core.RNNCore):
         h = self._take_state(state)
         self._check_parameters()
         size = 1 if self.output == "softmax" else self.output_size
-        predictions = _data.result_for(inputs, "d", steps * size)
+        predictions = _data.result_for(inputs, "d", steps * size, "steps")
         self._generate(x.numbers, h, predictions)
         check_result(h)
         check_result(predictions)
-        put_state(h, state)
         if self.output != "linear":
-            classes = _data.result_for(inputs, "q", len(predictions))
+            classes = _data.result_for(inputs, "q", len(predictions), "steps")
             for i, value in enumerate(predictions):
                 classes[i] = int(value)
             predictions = classes
+        put_state(h, state)
         return _data.give(predictions, inputs, (steps,) if size == 1 else (steps, size), index=False)
 
     # ---- sample by sample ----

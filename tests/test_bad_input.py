@@ -17,6 +17,11 @@ class Broken:
         raise RuntimeError("no")
 
 
+class NoIndex:
+    def __index__(self):
+        return "1"
+
+
 SEQUENCES = {
     "NaN": ([0, 1, NAN, NAN], ValueError, r"NAME\[2\] must be finite, not nan"),
     "infinity": ([0, INF, 1, NAN], ValueError, r"NAME\[1\] must be finite, not inf"),
@@ -185,13 +190,21 @@ def test_negative_lr(fastrnn, network):
         (None, TypeError, "epochs must be an integer, not None"),
         (np.array([5]), TypeError, "epochs must be an integer, not ndarray"),
         (int, TypeError, "epochs must be an integer, not type"),
-        (10**30, ValueError, "epochs is too large"),
+        (10**30, ValueError, "epochs is too large: it must be at most "),
+        (NoIndex(), TypeError, "epochs must be an integer, not NoIndex"),
     ],
 )
 def test_epochs(fastrnn, network, epochs, error, message):
     for attempt in (lambda: fastrnn.SimpleRNN(epochs=epochs), lambda: setattr(network, "epochs", epochs)):
         with pytest.raises(error, match="^" + re.escape(message)):
             attempt()
+
+
+def test_ints_that_python_does_not_print(fastrnn):
+    with pytest.raises(ValueError, match=r"^epochs is too large: it must be at most \d+$"):
+        fastrnn.SimpleRNN(epochs=10**5000)
+    with pytest.raises(ValueError, match=r"^epochs must not be negative$"):
+        fastrnn.SimpleRNN(epochs=-(10**5000))
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, 1e300])

@@ -1,6 +1,7 @@
 """RNN: bad input is a clear error that names the argument and the position, and nothing has changed."""
 
 import re
+import sys
 from math import inf, nan
 
 import numpy as np
@@ -338,6 +339,39 @@ def test_generate(fastrnn, network):
     ]:
         with pytest.raises(error, match=f"^{message}"):
             good.generate(*args)
+
+
+@pytest.mark.parametrize("inputs", [[1.0], np.ones(1)], ids=["list", "NumPy"])
+@pytest.mark.parametrize("options", [{}, {"output": "softmax", "output_size": 3}], ids=["linear", "softmax"])
+def test_more_steps_than_memory_holds(fastrnn, inputs, options):
+    network = fastrnn.RNN(2, seed=1, **options)
+    before, state = state_of(network), [0.0, 0.0]
+    for steps in (sys.maxsize, sys.maxsize // 8 + 1):  # fewer would be asked of the system: not in a test
+        with pytest.raises(ValueError, match=rf"^steps is too large: {steps} numbers do not fit into memory$"):
+            network.generate(inputs, steps, state=state)
+    with pytest.raises(ValueError, match=rf"^steps is too large: it must be at most {sys.maxsize}$"):
+        network.generate(inputs, sys.maxsize + 1, state=state)
+    assert state == [0.0, 0.0]
+    assert state_of(network) == before
+
+
+def test_no_memory_for_the_classes(fastrnn, monkeypatch):
+    """They need as much room as the probabilities; the caller's state has not moved on either."""
+    network, state = fastrnn.RNN(2, output="softmax", output_size=2, seed=1), [0.0, 0.0]
+    data = type(network).train.__globals__["_data"]
+    zeros = data.zeros
+
+    def full(form, length):
+        if form == "q":
+            raise MemoryError
+        return zeros(form, length)
+
+    monkeypatch.setattr(data, "zeros", full)
+    with pytest.raises(MemoryError, match=r"^steps is too large: 3 numbers do not fit into memory$"):
+        network.generate([1.0], 3, state=state)
+    with pytest.raises(MemoryError, match=r"^inputs is too large: 1 numbers do not fit into memory$"):
+        network.predict([1.0])
+    assert state == [0.0, 0.0]
 
 
 # ---- runs that diverge ----
