@@ -224,7 +224,7 @@ def _from_array(values: Any, name: str, width: int | None) -> Any:
 
 def _copy(values: Any, name: str) -> memoryview[float]:
     """The numbers of any iterable, in a buffer of our own."""
-    if isinstance(values, list):
+    if type(values) is list:  # what a subclass holds is for its iterator to say
         numbers = zeros("d", len(values))
         _copy_list(values, numbers, name, 0)
         return numbers
@@ -245,7 +245,7 @@ def _copy_rows(values: Any, name: str, width: int) -> memoryview[float]:
     iterator = _iterate(values, name)
     first = list(islice(iterator, 1))
     if width == 1 and not (first and depth(first[0])):
-        return _copy(values if isinstance(values, list) else chain(first, iterator), name)
+        return _copy(values if type(values) is list else chain(first, iterator), name)
     collected = bytearray()
     iterator = chain(first, iterator)
     while rows := list(islice(iterator, max(1, CHUNK // width))):
@@ -260,6 +260,8 @@ def _copy_rows(values: Any, name: str, width: int) -> memoryview[float]:
                 place = f"{name}[{(len(collected) // 8 + len(chunk)) // width}]"
                 raise ValueError(f"{place} must have {width} number{'s' if width > 1 else ''}, not {len(row)}")
             chunk += row
+        if len(chunk) != len(rows) * width:  # a row of the caller's own type
+            raise ValueError(f"{name} has a row with more or fewer numbers than its len()")
         numbers = zeros("d", len(chunk))
         _copy_list(chunk, numbers, name, len(collected) // 8, width)
         collected += numbers.cast("B")

@@ -4,6 +4,7 @@ import ctypes
 import decimal
 import fractions
 import mmap
+import weakref
 from array import array
 
 import numpy as np
@@ -40,6 +41,20 @@ class Indexable:
         return VALUES[position]
 
 
+class List(list):
+    pass
+
+
+class Backwards(list):
+    """What it holds is what its iterator says."""
+
+    def __iter__(self):
+        return self[::-1].__iter__()
+
+    def __len__(self):
+        return 1000
+
+
 class ArrayLike:
     """What has only __array__."""
 
@@ -62,7 +77,11 @@ LISTS = {
     "map": lambda: map(int, VALUES),
     "dict values": lambda: dict(enumerate(VALUES)).values(),
     "by getitem": Indexable,
+    "subclass of list": lambda: List(VALUES),
+    "subclass of list with an iterator": lambda: Backwards(VALUES[::-1]),
+    "what a weak reference stands for": lambda: weakref.proxy(KEPT),
 }
+KEPT = List(VALUES)
 ARRAYS = {
     **{f"array.array {code!r}": lambda code=code: array(code, VALUES) for code in "bBhHiIlLqQfd"},
     **{f"NumPy {dtype}": lambda dtype=dtype: np.array(VALUES, dtype=dtype) for dtype in DTYPES},
@@ -185,6 +204,12 @@ def test_integers_are_exact_to_the_last_bit(take):
     values = [2**53 + 1, 2**63 - 1, -(2**63), 2**100, -1]
     assert take(values, "inputs").tolist() == [float(v) for v in values]
     assert take(np.array(values[:3]), "inputs").tolist() == [float(v) for v in values[:3]]
+
+
+def test_a_long_subclass_of_list(network):
+    """A chunk at a time, however long it says it is."""
+    values = Backwards([0.5, 0.25] * 10_000)
+    assert network.predict_proba(values) == network.predict_proba([0.25, 0.5] * 10_000)
 
 
 def test_subclasses_of_library_kinds(network):

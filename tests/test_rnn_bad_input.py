@@ -8,6 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+
+class Liar(list):
+    """A row whose len() is not what it holds."""
+
+    def __len__(self):
+        return 2
+
+
 OPTIONS = {
     "no units": ((0,), {}, ValueError, "hidden_size must be at least 1, and it is 0"),
     "half a unit": ((1.5,), {}, TypeError, "hidden_size must be an integer, not float"),
@@ -98,6 +106,11 @@ ROWS = {  # for an input_size of 2
     "a complex array": (np.zeros((3, 2), complex), TypeError, "NAME must hold real numbers, not complex128"),
     "a masked array": (np.ma.masked_array([[0.0, 1.0]], [[False, True]]), ValueError, "NAME[0][1] is masked"),
     "nested too deep": ([[[[1.0, 2.0]]]], ValueError, "NAME is nested too deep"),
+    "a row that lies": (
+        [Liar([0, 1, 2]), [0, 1]],
+        ValueError,
+        "NAME has a row with more or fewer numbers than its len()",
+    ),
     "a NaN in a later sequence": (
         [[[0, 1]], [[0, 1], [nan, 1]]],
         ValueError,
