@@ -7,7 +7,7 @@ from struct import pack, unpack
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import number, type_name
+from fastrnn._checks import dimensions, number, type_name
 from fastrnn.simple import print_loss, source_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
@@ -445,7 +445,7 @@ class RNN(core.RNNCore):
         row = () if flat and size == 1 else (size,)
         if x.given is None:
             return _data.give(result, inputs, (x.lengths[0], *row))
-        if getattr(inputs, "ndim", 0) == 3:
+        if dimensions(inputs) == 3:
             return _data.give(result, inputs, (*inputs.shape[:2], *row))
         results, start = [], 0
         for length, given in zip(x.lengths, x.given, strict=True):

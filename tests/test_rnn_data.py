@@ -22,6 +22,40 @@ class Backwards(list):
         return self[::-1].__iter__()
 
 
+class Odd:
+    """An iterable whose attributes are not what arrays have under these names."""
+
+    ndim, shape = 2.5, "any"
+
+    def __init__(self, values):
+        self.values = values
+
+    def __iter__(self):
+        return iter(self.values)
+
+    @property
+    def dtype(self):
+        raise RuntimeError("no")
+
+
+class Odder(Odd):
+    ndim = Odd.dtype
+
+
+class Table:
+    """What tells an array its numbers by rows, and an iterator by columns, as the tables of some libraries do."""
+
+    def __init__(self, rows):
+        self.rows = np.array(rows)
+        self.shape = self.rows.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return self.rows
+
+    def __iter__(self):
+        return iter(self.rows.T)
+
+
 Pair = namedtuple("Pair", ["x", "y"])
 FLAT_KINDS = {
     "list": lambda: list(FLAT),
@@ -44,6 +78,8 @@ FLAT_KINDS = {
     "DataFrame of one column": lambda: pd.DataFrame({"x": FLAT}),
     "subclass of list": lambda: List(FLAT),
     "subclass of list with an iterator": lambda: Backwards(FLAT[::-1]),
+    "attributes that lie": lambda: Odd(FLAT),
+    "attributes that raise": lambda: Odder(FLAT),
     "subclass of list of rows of one": lambda: List(List([x]) for x in FLAT),
 }
 ROW_KINDS = {
@@ -54,6 +90,9 @@ ROW_KINDS = {
     "named tuples": lambda: [Pair(*row) for row in ROWS],
     "subclass of list": lambda: List(List(row) for row in ROWS),
     "subclass of list with an iterator": lambda: Backwards(Backwards(row[::-1]) for row in ROWS[::-1]),
+    "table": lambda: Table(ROWS),
+    "attributes that lie": lambda: [Odd(row) for row in ROWS],
+    "attributes that raise": lambda: Odder([Odder(row) for row in ROWS]),
     "generator": lambda: (list(row) for row in ROWS),
     "generator of generators": lambda: ((x for x in row) for row in ROWS),
     "zip": lambda: zip(*zip(*ROWS, strict=True), strict=True),
@@ -193,6 +232,7 @@ def test_several_sequences(wide, kind):
     arrays = [np.array(rows) for rows in SEQUENCES]
     check_several(wide, SEQUENCES, kind(arrays))
     check_several(wide, SEQUENCES, kind([pd.DataFrame(rows) for rows in SEQUENCES]))
+    check_several(wide, SEQUENCES, kind([Table(rows) for rows in SEQUENCES]))
     check_several(wide, SEQUENCES, kind([List(rows) for rows in SEQUENCES]))
     assert all(isinstance(result, np.ndarray) for result in wide.hidden_states(kind(arrays)))
 
@@ -204,6 +244,13 @@ def test_several_flat_sequences(network):
     check_several(network, sequences, np.array([np.array(sequence) for sequence in sequences], object))
     check_several(network, sequences, [array("d", sequence) for sequence in sequences])
     check_several(network, sequences, [[[x] for x in sequence] for sequence in sequences])
+
+
+def test_sequences_in_what_only_says_that_it_is_an_array(wide):
+    class Several(list):
+        ndim, shape = 3, (1, 1, 2)
+
+    check_several(wide, SEQUENCES, Several(SEQUENCES))
 
 
 def test_array_of_three_dimensions(wide):
