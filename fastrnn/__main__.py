@@ -21,6 +21,14 @@ from fastrnn._series import Problem, Rule, name_of, open_text, read_series
 from fastrnn.simple import WEIGHTS
 
 FORMAT, VERSION = "fastrnn model", 1  # of the JSON that --save writes
+LONGEST = 300  # characters in a line that repeats what a file, its name or an argument holds
+
+
+def legible(line: str) -> str:
+    """`line` with nothing that could steer a terminal, as repr() would show it; of a long one both ends."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    end = LONGEST // 2 - len(" ... ")
+    return line if len(line) <= LONGEST else f"{line[:end]} ... {line[-end:]}"
 
 
 # ---- the notebook ----
@@ -115,7 +123,7 @@ def train(options: argparse.Namespace) -> None:
     last_says = series[known - 1 : -1].tolist()
     right, frequent, last = (sum(map(eq, says, actual)) for says in (network_says, frequent_says, last_says))
     apart = sum(map(ne, network_says, last_says if last > frequent else frequent_says))
-    print(f"{name}, column {column}" if column else name)
+    print(legible(f"{name}, column {column}" if column else name))
     print(f"  values           {len(series)}, {rule}")
     print(f"  ones             {sum(series) / len(series):.1%}")
     print(f"  trained on       the first {known}, epochs {options.epochs}, lr {options.lr}, seed {options.seed}")
@@ -128,7 +136,7 @@ def train(options: argparse.Namespace) -> None:
     print(f"  repeat the last  {last / held:6.1%}  {last} of {held}")
     print(comparison(right - max(frequent, last), apart))
     if options.save is not None:
-        print(f"\nSaved as {options.save}")
+        print("\n" + legible(f"Saved as {options.save}"))
 
 
 def comparison(ahead: int, apart: int) -> str:
@@ -149,6 +157,12 @@ def check_target(path: str, source: str) -> None:
     if path == "-":
         raise Problem("cannot write a model to standard output: --save needs the name of a file")
     target = os.path.realpath(path)
+    try:
+        os.stat(target)
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a name too long, say
+        raise Problem(f"cannot write {path}: {error.strerror}") from None
     if os.path.exists(target) and not os.path.isfile(target):
         raise Problem(f"cannot write {path}: it is not a file")
     if target == os.path.realpath(source):
@@ -162,7 +176,7 @@ def save(path: str, network: SimpleRNN, rule: Rule) -> None:
     weights = {name: getattr(network, name) for name in WEIGHTS}
     model = {"format": FORMAT, "version": VERSION, "network": "SimpleRNN", "lr": network.lr, "epochs": network.epochs}
     target = os.path.realpath(path)
-    temporary = f"{target}.{os.getpid()}.tmp"
+    temporary = os.path.join(os.path.dirname(target), f"fastrnn.{os.getpid()}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
             json.dump(model | {"weights": weights, "series": rule._asdict()}, file, indent=2, ensure_ascii=False)
@@ -171,7 +185,7 @@ def save(path: str, network: SimpleRNN, rule: Rule) -> None:
     except OSError as error:
         raise Problem(f"cannot write {path}: {error.strerror}") from None
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
 
 
@@ -277,8 +291,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def whole_number(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,18}", text):
+    if not re.fullmatch("[0-9]+", text):
         raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, not {text!r}")
+    if len(text) > 18:  # sys.maxsize has 19 digits
+        raise argparse.ArgumentTypeError(f"must have at most 18 digits, and it is {text}")
     return int(text)
 
 
@@ -342,7 +358,7 @@ def main(argv: list[str] | None = None) -> int:
         print("fastrnn: interrupted", file=sys.stderr)
         return 130
     except (Problem, OverflowError) as error:
-        print(f"fastrnn: {error}", file=sys.stderr)
+        print(legible(f"fastrnn: {error}"), file=sys.stderr)
         return 2
     except OSError as error:
         # What could not be written would be tried again, and fail again, when Python ends.

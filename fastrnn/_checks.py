@@ -1,4 +1,4 @@
-"""The errors that _data and all cores share: about one number of the caller's, and about a training that diverges."""
+"""What _data and all cores share: a look at one object of the caller's, and the errors."""
 
 from __future__ import annotations
 
@@ -11,26 +11,46 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def attribute(value: object, name: str) -> Any:
+    """What the caller's object says of itself, or None: its attributes can be missing, and a property can raise."""
+    try:
+        return getattr(value, name, None)
+    except Exception:
+        return None
+
+
+def dimensions(value: object) -> int | None:
+    """How many dimensions an array says it has; None for what is no array, or does not say."""
+    if not (hasattr(value, "__array__") or isinstance(value, memoryview)):
+        return None
+    ndim = attribute(value, "ndim")
+    if isinstance(ndim, int):
+        return ndim
+    shape = attribute(value, "shape")
+    return len(shape) if isinstance(shape, tuple) else None
+
+
 def number(value: object, name: str) -> float:
     """`value` as a finite float.
 
     Takes one real number of any type: int, float, bool, Fraction, Decimal, a NumPy or torch scalar. TypeError for
     anything else, ValueError for NaN, infinity and integers beyond float64; the message calls the value `name`.
     """
-    kind = type(value)
-    dtype = getattr(value, "dtype", None)  # NumPy's strings, dates and complex numbers have __float__ too
-    if (
-        not (hasattr(kind, "__float__") or hasattr(kind, "__index__"))
-        or getattr(dtype, "kind", "f") not in "fiub"
-        or getattr(value, "ndim", 0) != 0
-    ):
-        raise TypeError(f"{name} must be a real number, not {type_name(value)}")
+    if not isinstance(value, (float, int)):
+        kind, of_dtype = type(value), attribute(attribute(value, "dtype"), "kind")
+        if (
+            not (hasattr(kind, "__float__") or hasattr(kind, "__index__"))
+            or str(of_dtype or "f") not in "fiub"  # NumPy's strings, dates and complex numbers have __float__ too
+            or dimensions(value)
+        ):
+            raise TypeError(f"{name} must be a real number, not {type_name(value)}")
     try:
         result = float(value)  # type: ignore[arg-type]
     except OverflowError:
-        raise ValueError(f"{name} must fit a float64, and it is an integer too large for that") from None
+        raise ValueError(f"{name} must fit a float64, and it is too large for that") from None
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{name} must be a real number: {error}") from error
+        refusal = TypeError if isinstance(error, TypeError) else ValueError
+        raise refusal(f"{name} must be a real number: {error}") from error
     if not isfinite(result):
         raise ValueError(f"{name} must be finite, not {result}")
     return result
@@ -53,13 +73,16 @@ def not_negative(value: Any, name: str) -> float:
 def count(value: Any, name: str, least: int = 0) -> int:
     """`value` as an integer that is not negative, nor below `least`."""
     try:
-        result: int = value.__index__()
+        result = value.__index__()
     except (AttributeError, TypeError):
-        raise TypeError(f"{name} must be an integer, not {type_name(value)}") from None
-    if result < least:
-        raise ValueError(f"{name} must {f'be at least {least}' if least else 'not be negative'}, and it is {result}")
+        result = None
+    if not isinstance(result, int):
+        raise TypeError(f"{name} must be an integer, not {type_name(value)}")
     if result > sys.maxsize:
-        raise ValueError(f"{name} is too large: {result}")
+        raise ValueError(f"{name} is too large: it must be at most {sys.maxsize}")
+    if result < least:
+        told = f", and it is {result}" if result >= -sys.maxsize else ""  # Python prints no int of 5,000 digits
+        raise ValueError(f"{name} must {f'be at least {least}' if least else 'not be negative'}{told}")
     return result
 
 

@@ -19,7 +19,7 @@ import sys
 from itertools import chain, islice
 
 from fastrnn._backend import core
-from fastrnn._checks import number, type_name
+from fastrnn._checks import attribute, dimensions, number, type_name
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 DOUBLE = ("d", "@d", "=d", "<d" if sys.byteorder == "little" else ">d")
 
 NO_SEQUENCE = (str, bytes, dict, set, frozenset)  # iterables that are none, or not of numbers
+FLAT = (float, int, *NO_SEQUENCE)  # what depth() does not look into
 RAW = ("bytes", "bytearray", "mmap")  # buffers of bytes, not of numbers
 
 CHUNK = 8192  # elements taken from an iterator at a time: few enough to stay in the CPU's cache
 BLOCK = 1 << 20  # elements converted at a time: between two blocks Ctrl-C is heard
+DEEPEST = 4  # levels that depth() counts: a list of sequences of rows has 3
 
 
 def take(values: Any, name: str) -> memoryview[float]:
@@ -58,11 +60,12 @@ def take_sequences(values: Any, name: str, width: int, several: bool = False) ->
 
     With a width of 1 a list of lists of one number each could be both, and is one sequence unless `several`.
     """
-    if getattr(getattr(values, "dtype", None), "kind", "") == "O":
-        values = values.tolist()
+    if hasattr(values, "__array__"):
+        if attribute(attribute(values, "dtype"), "kind") == "O" and hasattr(values, "tolist"):
+            values = values.tolist()
     elif isinstance(values, memoryview) and values.ndim == 3:
         values = _listed(values, name)  # Python cannot take it apart
-    elif not (hasattr(values, "ndim") or isinstance(values, (list, tuple, *NO_SEQUENCE)) or _is_buffer(values)):
+    elif not (isinstance(values, (list, tuple, *NO_SEQUENCE)) or _is_buffer(values)):
         iterator = _iterate(values, name)
         first = list(islice(iterator, 1))
         values = chain(first, iterator)
@@ -70,7 +73,7 @@ def take_sequences(values: Any, name: str, width: int, several: bool = False) ->
             values = list(values)
     levels = depth(values)
     if levels == 2 and width == 1 and isinstance(values, (list, tuple)):
-        several = several or any(not hasattr(row, "__len__") or len(row) != 1 for row in values)
+        several = several or any(_length(row) != 1 for row in values)
     elif levels > 3:
         raise ValueError(f"{name} is nested too deep: it must be a sequence of rows, or a list of such sequences")
     else:
@@ -139,11 +142,18 @@ def zeros(form: Literal["d", "q"], length: int) -> memoryview[Any]:
     return memoryview(bytearray(8 * length)).cast(form)
 
 
-def result_for(like: Any, form: Literal["d", "q"], length: int) -> memoryview[Any]:
-    """A new buffer, "d" or "q", to be filled and then given back by give()."""
-    if hasattr(like, "__array__") and "numpy" in sys.modules:
-        return memoryview(sys.modules["numpy"].empty(length, form))  # in huge pages, where zeros() pays for small ones
-    return zeros(form, length)
+def result_for(like: Any, form: Literal["d", "q"], length: int, name: str = "inputs") -> memoryview[Any]:
+    """A new buffer, "d" or "q", to be filled and then given back by give().
+
+    What does not fit into memory is a MemoryError that blames `name`, and what fits no memory a ValueError.
+    """
+    try:
+        if hasattr(like, "__array__") and "numpy" in sys.modules:
+            return memoryview(sys.modules["numpy"].empty(length, form))  # in huge pages: zeros() pays for small ones
+        return zeros(form, length)
+    except (MemoryError, OverflowError, ValueError):
+        error = MemoryError if 8 * length <= sys.maxsize else ValueError
+        raise error(f"{name} is too large: {length} numbers do not fit into memory") from None
 
 
 def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = None, index: bool = True) -> Any:
@@ -152,7 +162,7 @@ def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = Non
     shape: of the result; None is flat. index: whether its rows are those of `like`, for pandas.
     """
     shape = shape or (len(result),)
-    libraries = {base.__module__.partition(".")[0] for base in type(like).__mro__}
+    libraries = {str(base.__module__).partition(".")[0] for base in type(like).__mro__}
     if "torch" in libraries and hasattr(like, "device"):
         torch = sys.modules["torch"]
         dtype = torch.float64 if result.format == "d" else torch.int64
@@ -162,7 +172,7 @@ def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = Non
         pandas, numpy = sys.modules["pandas"], sys.modules["numpy"]
         kind = pandas.Series if len(shape) == 1 else pandas.DataFrame
         return kind(numpy.asarray(result).reshape(shape), index=like.index if index else None)
-    if hasattr(like, "__array__"):
+    if hasattr(like, "__array__") and "numpy" in sys.modules:
         return sys.modules["numpy"].asarray(result).reshape(shape)
     if "array" in libraries and len(shape) == 1:
         array = sys.modules["array"].array(result.format)
@@ -175,33 +185,39 @@ def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = Non
 
 def _from_array(values: Any, name: str, width: int | None) -> Any:
     """What `values`, an object with __array__, holds: a contiguous float64 NumPy array, or a list."""
-    masked = values.mask if hasattr(values, "filled") else None
     try:
-        values = values.__array__()
-    except Exception:  # torch where a gradient is recorded, or where NumPy lacks the dtype or is not installed
+        given = values.__array__()
+        numpy: Any = sys.modules.get("numpy")  # after it: some import NumPy there
+        if not isinstance(given, getattr(numpy, "ndarray", ())):
+            raise TypeError(f"its __array__() gives {type_name(given)}, not a NumPy array")
+    except Exception as error:  # torch where a gradient is recorded, or where NumPy lacks the dtype or is not installed
         try:
             return values.tolist()
-        except Exception as error:
-            raise TypeError(f"{name} ({type_name(values)}) cannot be read as numbers: {error}") from error
-    _check_shape(name, values.shape, width)
-    if masked is not None and masked.any():
-        raise ValueError(f"{_place(name, masked.argmax(), width)} is masked: every step needs a number")
-    if values.dtype.kind == "O":  # Python objects, each to be looked at
-        return values.tolist()
-    if values.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, not {values.dtype}")
-    if values.dtype == "float64" and values.flags.c_contiguous:
-        return values
-    doubles = sys.modules["numpy"].empty(values.shape)
+        except Exception:
+            what = str(error) or type_name(error)
+            raise TypeError(f"{name} ({type_name(values)}) cannot be read as numbers: {what}") from error
+    array = numpy.asarray(given)  # no subclass: its attributes could be anything
+    _check_shape(name, array.shape, width)
+    for holder in () if array is values else (values, given):  # NumPy's masked arrays give no mask with __array__()
+        mask = None if attribute(holder, "filled") is None else numpy.asarray(attribute(holder, "mask"))
+        if mask is not None and mask.dtype == bool and mask.any():
+            raise ValueError(f"{_place(name, mask.argmax(), width)} is masked: every step needs a number")
+    if array.dtype.kind == "O":  # Python objects, each to be looked at
+        return array.tolist()
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    if array.dtype == "float64" and array.flags.c_contiguous:
+        return array
+    doubles = numpy.empty(array.shape)
     rows = max(1, BLOCK // (width or 1))
-    for start in range(0, len(values), rows):
-        doubles[start : start + rows] = values[start : start + rows]
+    for start in range(0, len(array), rows):
+        doubles[start : start + rows] = array[start : start + rows]
     return doubles
 
 
 def _copy(values: Any, name: str) -> memoryview[float]:
     """The numbers of any iterable, in a buffer of our own."""
-    if isinstance(values, list):
+    if type(values) is list:  # what a subclass holds is for its iterator to say
         numbers = zeros("d", len(values))
         _copy_list(values, numbers, name, 0)
         return numbers
@@ -222,7 +238,7 @@ def _copy_rows(values: Any, name: str, width: int) -> memoryview[float]:
     iterator = _iterate(values, name)
     first = list(islice(iterator, 1))
     if width == 1 and not (first and depth(first[0])):
-        return _copy(values if isinstance(values, list) else chain(first, iterator), name)
+        return _copy(values if type(values) is list else chain(first, iterator), name)
     collected = bytearray()
     iterator = chain(first, iterator)
     while rows := list(islice(iterator, max(1, CHUNK // width))):
@@ -231,12 +247,14 @@ def _copy_rows(values: Any, name: str, width: int) -> memoryview[float]:
             if not isinstance(row, (list, tuple)):
                 place = f"{name}[{(len(collected) // 8 + len(chunk)) // width}]"
                 if not depth(row):
-                    raise ValueError(f"{place} is a number ({type_name(row)}), and it must be a row of {width} numbers")
+                    raise ValueError(f"{place} must be a row of {_numbers(width)}, not {type_name(row)}")
                 row = take(row, place).tolist()
             if len(row) != width:
                 place = f"{name}[{(len(collected) // 8 + len(chunk)) // width}]"
-                raise ValueError(f"{place} must have {width} number{'s' if width > 1 else ''}, not {len(row)}")
+                raise ValueError(f"{place} must have {_numbers(width)}, not {len(row)}")
             chunk += row
+        if len(chunk) != len(rows) * width:  # a row of the caller's own type
+            raise ValueError(f"{name} has a row with more or fewer numbers than its len()")
         numbers = zeros("d", len(chunk))
         _copy_list(chunk, numbers, name, len(collected) // 8, width)
         collected += numbers.cast("B")
@@ -251,17 +269,33 @@ def _listed(view: memoryview[Any], name: str) -> list[Any]:
 
 
 def depth(values: Any) -> int:
-    """How deep its numbers lie, by the first of them: 0 for a number, 1 for a sequence of numbers."""
-    if type(values) in (float, int):
-        return 0
-    if hasattr(values, "ndim"):
-        return values.ndim  # type: ignore[no-any-return]
-    if isinstance(values, (list, tuple)):
-        full = (value for value in values if not isinstance(value, (list, tuple)) or value)
-        return 1 + (depth(next(full, values[0])) if values else 0)
-    if isinstance(values, NO_SEQUENCE):
-        return 0
-    return 1 if hasattr(values, "__iter__") or _is_buffer(values) else 0
+    """How deep its numbers lie, by the first of them: 0 for a number, 1 for a sequence of numbers.
+
+    More than DEEPEST levels are not counted: a list can be nested in itself.
+    """
+    levels = 0
+    while isinstance(values, (list, tuple)) and levels < DEEPEST:
+        levels += 1
+        first: Any = 0.0
+        for first in values:
+            if not isinstance(first, (list, tuple)) or first:
+                break
+        values = first
+    if isinstance(values, FLAT):
+        return levels
+    inside = dimensions(values)
+    if inside is None:
+        is_iterable = hasattr(values, "__iter__") and not isinstance(values, type)  # a class has that of its instances
+        inside = 1 if is_iterable or _is_buffer(values) else 0
+    return levels + inside
+
+
+def _length(row: Any) -> int | None:
+    """None where only a walk would tell, and for what is no row."""
+    try:
+        return len(row)
+    except TypeError:
+        return None
 
 
 def is_writable(values: Any) -> bool:
@@ -284,6 +318,10 @@ def _place(name: str, position: int, width: int | None) -> str:
     return f"{name}[{position // width}][{position % width}]"  # type: ignore[operator]
 
 
+def _numbers(width: int) -> str:
+    return f"{width} number{'s' if width > 1 else ''}"
+
+
 def _iterate(values: Any, name: str) -> Iterator[Any]:
     if isinstance(values, NO_SEQUENCE):
         raise TypeError(f"{name} must be a sequence of numbers, not a {type(values).__name__}")
@@ -293,8 +331,11 @@ def _iterate(values: Any, name: str) -> Iterator[Any]:
         raise TypeError(f"{name} must be a sequence of numbers, not {type_name(values)}") from None
 
 
-def _copy_list(values: list[Any], out: memoryview[float], name: str, offset: int, width: int = 1) -> None:
-    """Copy a list to a buffer of its length; `offset` is where it starts in the caller's values, for the errors."""
+def _copy_list(values: list[Any], out: memoryview[float], name: str, offset: int, width: int | None = None) -> None:
+    """Copy a list to a buffer of its length; `offset` is where it starts in the caller's values, for the errors.
+
+    width: of the rows that it was made of; None for none.
+    """
     position = 0
     while position < len(out):
         stop = min(len(out), position + BLOCK)
@@ -302,15 +343,17 @@ def _copy_list(values: list[Any], out: memoryview[float], name: str, offset: int
             position = core.copy_numbers(values, position, stop, out)
             if position == stop:
                 continue
-            out[position] = _element(values[position], _place(name, offset + position, width), name)
+            out[position] = _element(values[position], _place(name, offset + position, width), name, width)
             position += 1
         if len(values) != len(out):  # an element of the caller's own type, or a signal handler, can do anything
             raise RuntimeError(f"{name} changed while it was read")
 
 
-def _element(value: Any, element: str, name: str) -> float:
+def _element(value: Any, element: str, name: str, width: int | None) -> float:
     """One number that is no plain finite float or int: the float it stands for, or the error."""
-    if isinstance(value, (list, tuple)) or getattr(value, "ndim", None):
+    if isinstance(value, (list, tuple)) or dimensions(value):
+        if width is not None:
+            raise ValueError(f"{name} is nested too deep: a row is of numbers, and {element} is a {type_name(value)}")
         raise ValueError(
             f"{element} is a {type(value).__name__}: {name} must be flat, one number a step. For one column of a table "
             f"pass [row[0] for row in {name}]"
@@ -331,6 +374,6 @@ def _check_shape(name: str, shape: tuple[int, ...] | None, width: int | None) ->
             f"or all values in a row, {name}.ravel()"
         )
     raise ValueError(
-        f"{name} has shape {shape}; it must be {'(T,) or ' if width == 1 else ''}(T, {width}), {width} "
-        f"number{'s' if width > 1 else ''} a step. Several sequences are a list of such, or an array (N, T, {width})"
+        f"{name} has shape {shape}; it must be {'(T,) or ' if width == 1 else ''}(T, {width}), "
+        f"{_numbers(width)} a step. Several sequences are a list of such, or an array (N, T, {width})"
     )

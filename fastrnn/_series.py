@@ -124,7 +124,7 @@ def choose_column(table: Table, names: list[str], column: str | None, sample: li
             return names.index(column)
         if column == "all":
             return None
-        if column.isdecimal() and 1 <= int(column) <= len(names):
+        if re.fullmatch("[0-9]{1,18}", column) and 1 <= int(column) <= len(names):
             return int(column) - 1
         problem = f"has several columns {column}:" if column in names else f"has no column {column}, only"
     told = ", ".join(f"{index + 1} ({names[index]})" if names[index] else str(index + 1) for index in choice)

@@ -8,7 +8,7 @@ from struct import pack, unpack
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import check_list, count, not_negative, number, positive, type_name
+from fastrnn._checks import check_list, count, dimensions, not_negative, number, positive, type_name
 from fastrnn._kinds import LOSSES, OPTIMIZERS, Spec, losses_of
 from fastrnn._network import Network, print_loss, source_of
 
@@ -320,16 +320,16 @@ class RNN(Network, core.RNNCore):
         h = self._take_state(state)
         self._check_parameters()
         size = self._spec.target_size
-        predictions = _data.result_for(inputs, "d", steps * size)
+        predictions = _data.result_for(inputs, "d", steps * size, "steps")
         self._generate(x.numbers, h, predictions)
         check_result(h)
         check_result(predictions)
-        put_state(h, state)
         if self._spec.integers:
-            decisions = _data.result_for(inputs, "q", len(predictions))
+            decisions = _data.result_for(inputs, "q", len(predictions), "steps")
             for i, value in enumerate(predictions):
                 decisions[i] = int(value)
             predictions = decisions
+        put_state(h, state)
         return _data.give(predictions, inputs, (steps,) if size == 1 else (steps, size), index=False)
 
     # ---- sample by sample ----
@@ -403,7 +403,7 @@ class RNN(Network, core.RNNCore):
         row = () if flat and size == 1 else (size,)
         if x.given is None:
             return _data.give(result, inputs, (x.lengths[0], *row))
-        if getattr(inputs, "ndim", 0) == 3:
+        if dimensions(inputs) == 3:
             return _data.give(result, inputs, (*inputs.shape[:2], *row))
         results, start = [], 0
         for length, given in zip(x.lengths, x.given, strict=True):

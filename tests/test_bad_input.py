@@ -1,6 +1,7 @@
 """Bad input: a clear error that names the argument and the first bad position, and nothing has changed."""
 
 import decimal
+import fractions
 import re
 from array import array
 
@@ -12,10 +13,53 @@ GOOD = [0.0, 1.0, 0.0, 1.0]
 NAN, INF = float("nan"), float("inf")
 
 
-class Broken:
-    def __array__(self, dtype=None, copy=None):
-        raise RuntimeError("no")
+class Gives:
+    """An array-like whose __array__ gives this, or raises it."""
 
+    def __init__(self, given):
+        self.given = given
+
+    def __array__(self, dtype=None, copy=None):
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
+
+
+class Itself(Gives):
+    def tolist(self):
+        return self
+
+
+class Yes:
+    """A number that has every attribute, and each of them is a `Yes` too."""
+
+    def __getattr__(self, name):
+        return Yes()
+
+    def __float__(self):
+        return 1.0
+
+
+class NoIndex:
+    def __index__(self):
+        return "1"
+
+
+class Undecodable:
+    """A number with an error that cannot be made of a message alone."""
+
+    def __float__(self):
+        return float(b"\xff".decode())
+
+
+def nested(values, levels):
+    for _ in range(levels):
+        values = [values]
+    return values
+
+
+IN_ITSELF = []
+IN_ITSELF.append(IN_ITSELF)
 
 SEQUENCES = {
     "NaN": ([0, 1, NAN, NAN], ValueError, r"NAME\[2\] must be finite, not nan"),
@@ -46,7 +90,22 @@ SEQUENCES = {
         TypeError,
         r"NAME is a buffer of a format that Python cannot",
     ),
-    "an array-like that fails": (Broken(), TypeError, r"NAME \(Broken\) cannot be read as numbers"),
+    "an array-like that fails": (Gives(RuntimeError("no")), TypeError, r"NAME \(Gives\) cannot be .* numbers: no$"),
+    "one that does not say why": (Gives(KeyError()), TypeError, r"NAME \(Gives\) cannot be .* numbers: KeyError$"),
+    "one that gives a list": (Gives([0.0]), TypeError, r"NAME \(Gives\) .*: its __array__\(\) gives list, not a NumPy"),
+    "one that gives None": (Gives(None), TypeError, r"NAME \(Gives\) .*: its __array__\(\) gives None, not a NumPy"),
+    "one that gives a Series": (
+        Gives(pd.Series([0.0])),
+        TypeError,
+        r"NAME \(Gives\) .* gives Series, not a NumPy array",
+    ),
+    "one that gives a number": (Gives(np.array(0.0)), ValueError, r"NAME is a single number"),
+    "one that lists itself": (Itself(None), TypeError, r"NAME must be a sequence of numbers, not Itself"),
+    "one that gives a masked array": (
+        Gives(np.ma.masked_array([0.0, 1.0, 0.0], [False, True, False])),
+        ValueError,
+        r"NAME\[1\] is masked",
+    ),
     "an int too large": ([0, 10**400, 0, 0], ValueError, r"NAME\[1\] must fit a float64"),
     "a late one in a generator": ((0 if i != 9000 else "x" for i in range(9999)), TypeError, r"NAME\[9000\] must be"),
     "a string": ("0101", TypeError, r"NAME must be a sequence of numbers, not a str"),
@@ -77,6 +136,8 @@ SEQUENCES = {
         r"NAME has shape \(2, 2\)",
     ),
     "rows": ([[0], [1], [0], [1]], ValueError, r"NAME\[0\] is a list: NAME must be flat.*\[row\[0\] for row in NAME\]"),
+    "nested in itself": (IN_ITSELF, ValueError, r"NAME\[0\] is a list: NAME must be flat"),
+    "nested 100,000 deep": (nested([0.0], 100_000), ValueError, r"NAME\[0\] is a list: NAME must be flat"),
     "ragged": ([0, 1, [0, 1]], ValueError, r"NAME\[2\] is a list"),
     "arrays in a list": ([np.zeros(1), np.zeros(1)], ValueError, r"NAME\[0\] is a ndarray"),
     "characters in a memoryview": (
@@ -94,6 +155,13 @@ NUMBERS = {
     "a list": ([1.0], TypeError, "must be a real number, not list"),
     "an array": (np.array([1.0]), TypeError, "must be a real number, not ndarray"),
     "an int too large": (10**400, ValueError, "must fit a float64"),
+    "a fraction too large": (
+        fractions.Fraction(10**400),
+        ValueError,
+        "must fit a float64, and it is too large for that",
+    ),
+    "an object that has every attribute": (Yes(), TypeError, "must be a real number, not Yes"),
+    "an error of several arguments": (Undecodable(), ValueError, "must be a real number: 'utf-8' codec can't decode"),
 }
 PARTS = ["w_input_hidden", "w_hidden_hidden", "w_hidden_output", "b_hidden", "b_output", "hidden_state", "lr"]
 
@@ -185,13 +253,21 @@ def test_negative_lr(fastrnn, network):
         (None, TypeError, "epochs must be an integer, not None"),
         (np.array([5]), TypeError, "epochs must be an integer, not ndarray"),
         (int, TypeError, "epochs must be an integer, not type"),
-        (10**30, ValueError, "epochs is too large"),
+        (10**30, ValueError, "epochs is too large: it must be at most "),
+        (NoIndex(), TypeError, "epochs must be an integer, not NoIndex"),
     ],
 )
 def test_epochs(fastrnn, network, epochs, error, message):
     for attempt in (lambda: fastrnn.SimpleRNN(epochs=epochs), lambda: setattr(network, "epochs", epochs)):
         with pytest.raises(error, match="^" + re.escape(message)):
             attempt()
+
+
+def test_ints_that_python_does_not_print(fastrnn):
+    with pytest.raises(ValueError, match=r"^epochs is too large: it must be at most \d+$"):
+        fastrnn.SimpleRNN(epochs=10**5000)
+    with pytest.raises(ValueError, match=r"^epochs must not be negative$"):
+        fastrnn.SimpleRNN(epochs=-(10**5000))
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, 1e300])
@@ -237,6 +313,17 @@ def test_a_list_that_changes_while_it_is_read(network, change):
     values[50] = Mischief(values, change)
     with pytest.raises(RuntimeError, match=r"^inputs changed while it was read$"):
         network.predict(values)
+
+
+def test_an_error_of_the_callers_own(network):
+    """What the caller's own code raises comes through as it is."""
+
+    def values():
+        yield 1.0
+        raise KeyError("a column")
+
+    with pytest.raises(KeyError, match="a column"):
+        network.predict(values())
 
 
 class TestDivergence:

@@ -1,5 +1,6 @@
 """The `fastrnn` command: what it prints, what it reads, what it saves, and how it fails."""
 
+import errno
 import io
 import json
 import os
@@ -52,6 +53,7 @@ def run(capsys):
         code = main([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
         assert (code, err) == (0, "")
+        assert all(line.isprintable() for line in out.split("\n"))
         return out
 
     return run
@@ -65,7 +67,8 @@ def fail(capsys):
         code = main([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
         assert (code, out) == (2, "")
-        assert re.fullmatch(r"fastrnn: [^\n]+\n", err)
+        assert re.fullmatch(r"fastrnn: [^\n]{,291}\n", err)
+        assert err[:-1].isprintable()
         return err.removeprefix("fastrnn: ").removesuffix("\n")
 
     return fail
@@ -284,6 +287,8 @@ def test_unreadable(content, message, write, fail):
         ("4", "has no column 4, only"),
         ("0", "has no column 0, only"),
         ("temp", "has several columns temp: 1 (day), 2 (temp), 3 (temp)"),
+        ("9" * 5000, "has no column 999"),
+        ("\u0662", "has no column \u0662, only"),
         ("1", ":2: column day is 'a', not a number"),
         ("all", ":2: the value is 'a', not a number"),
     ],
@@ -456,7 +461,11 @@ def test_comparison_is_with_the_better_baseline(write, run):
         (["--lr", "fast"], "argument --lr: must be a finite number, not 'fast'"),
         (["--epochs", "1.5"], "argument --epochs: must be a whole number, 0 or more, not '1.5'"),
         (["--epochs", "-1"], "argument --epochs: must be a whole number, 0 or more, not '-1'"),
-        (["--epochs", "9" * 40], "argument --epochs: must be a whole number"),
+        (["--epochs", "9" * 40], f"argument --epochs: must have at most 18 digits, and it is {'9' * 40}"),
+        (["--epochs", "9" * 5000], "argument --epochs: must have at most 18 digits, and it is 999"),
+        (["--seed", "9" * 5000], "argument --seed: must have at most 18 digits, and it is 999"),
+        (["--lr", "9" * 5000], "argument --lr: must be a finite number, not '999"),
+        (["--threshold", "-" + "9" * 5000], "argument --threshold: must be a finite number, not '-999"),
         (["--seed", "x"], "argument --seed: must be a whole number, 0 or more, not 'x'"),
         (["--threshold", "inf"], "argument --threshold: must be a finite number, not 'inf'"),
         (["--threshold", "1", "--diff"], "not allowed with argument"),
@@ -659,6 +668,13 @@ def test_failed_save_leaves_the_old_model(broken, write, fail, tmp_path, monkeyp
     assert Path(model).read_text() == "the old one"
 
 
+def test_save_to_a_long_name(write, run, fail, tmp_path):
+    path, model = write(lines(BITS)), tmp_path / (250 * "x" + ".json")  # 255 characters are what most systems allow
+    assert f"Saved as {tmp_path}" in run("train", path, "--epochs", 1, "--save", model)
+    assert __main__.load(str(model))[0].epochs == 1
+    assert fail("train", path, "--save", tmp_path / (300 * "x")).endswith("x: " + os.strerror(errno.ENAMETOOLONG))
+
+
 def test_save_replaces_the_old_model(write, run):
     path, model = write(lines(BITS)), write("the old one", "model.json")
     run("train", path, "--save", model)
@@ -701,6 +717,58 @@ def test_names_that_the_terminal_cannot_show(write, tmp_path):
     done = process("train", path, cwd=tmp_path, env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
     assert ", column \\u0394" in done.stdout
+
+
+HOSTILE = "\x1b[31mred\x1b]2title\x07\x9b5m\x7f\u202e"
+ESCAPED = r"\x1b[31mred\x1b]2title\x07\x9b5m\x7f\u202e"
+
+
+def test_what_could_steer_a_terminal_is_shown(write, run, fail, tmp_path):
+    series = "\n".join(f"x,{bit},1" for bit in BITS)
+    path, model = write(f"day,{HOSTILE},rain\n{series}\n"), write(json.dumps(MODEL | {HOSTILE: 1}), "model.json")
+    saved = tmp_path / "\x1b[31m.json" if os.name == "posix" else tmp_path / "saved.json"
+    out = run("train", path, "--column", HOSTILE, "--epochs", 1, "--save", saved)
+    assert f", column {ESCAPED}\n" in out
+    assert out.endswith("\\x1b[31m.json\n" if os.name == "posix" else "saved.json\n")
+    assert __main__.load(str(saved))[1].column == HOSTILE
+    assert f"has several columns of numbers: 2 ({ESCAPED}), 3 (rain)" in fail("train", path)
+    assert f"has no column {HOSTILE}x".encode("unicode_escape").decode() in fail(
+        "train", path, "--column", HOSTILE + "x"
+    )
+    assert f"column rain is '{ESCAPED}', not a number" in fail("train", write(f"rain\n1\n{HOSTILE}\n"))
+    assert f"it has the unknown '{ESCAPED}'" in fail("predict", path, "--model", model)
+    assert f"invalid choice: '{ESCAPED}'" in fail(HOSTILE)
+    assert f"cannot read {ESCAPED}\\n: " in fail("train", HOSTILE + "\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such names of files")
+def test_a_file_whose_name_could_steer_a_terminal(write, run):
+    out = run("train", write(lines(BITS), f"{HOSTILE}\n.csv"), "--epochs", 1)
+    assert out.split("\n")[0].endswith(f"{ESCAPED}\\n.csv")
+
+
+def test_long_lines_keep_both_ends(write, run, fail):
+    name = "long " * 10_000
+    path = write(f"day,{name}\n" + "".join(f"x,{bit}\n" for bit in BITS))
+    first, *_ = run("train", path, "--epochs", 1).split("\n")
+    assert first.startswith(f"{path}, column long long ")
+    assert first.endswith("long long")
+    assert len(first) <= 300
+    told = fail("train", write(f"day,{name}\na,1\nb,two\nc,3\n"))
+    assert told.startswith(f"{path}:3: column long long")
+    assert " ... " in told
+    assert told.endswith("long long is 'two', not a number")
+    many = write(",".join(f"c{i}" for i in range(1000)) + "\n" + ",".join("1" * 1000) + "\n")
+    told = fail("train", many)
+    assert told.startswith(f"{many} has several columns of numbers: 1 (c0), 2 (c1)")
+    assert told.endswith("1000 (c999). Choose one with --column, by name or by number")
+    assert "cannot read" in fail("train", os.sep.join(["folder"] * 500))
+    assert "cannot write" in fail("train", path, "--save", os.sep.join(["folder"] * 500))
+    model = write(json.dumps(MODEL | {"x" * 1000: 1}), "model.json")
+    assert fail("predict", path, "--model", model).endswith("xxx'")
+    for digits in (4000, 5000):  # Python reads an int of 4,000 digits, and none of 5,000
+        model = write(json.dumps(MODEL).replace(' 1, "network', f' 1{"0" * digits}, "network'), "model.json")
+        assert fail("predict", path, "--model", model).startswith(f"{model} is not a fastrnn model: it")
 
 
 def test_closed_standard_streams(write):

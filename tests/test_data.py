@@ -4,6 +4,8 @@ import ctypes
 import decimal
 import fractions
 import mmap
+import sys
+import weakref
 from array import array
 
 import numpy as np
@@ -40,11 +42,38 @@ class Indexable:
         return VALUES[position]
 
 
+class List(list):
+    pass
+
+
+class Backwards(list):
+    """What it holds is what its iterator says."""
+
+    def __iter__(self):
+        return self[::-1].__iter__()
+
+    def __len__(self):
+        return 1000
+
+
+class Misshapen(np.ndarray):
+    """An array of a kind with attributes of its own."""
+
+    ndim, shape = "one", None
+
+
 class ArrayLike:
     """What has only __array__."""
 
     def __array__(self, dtype=None, copy=None):
         return np.array(VALUES, dtype=dtype)
+
+
+class Misleading(ArrayLike):
+    """What gives such an array."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(VALUES, dtype=float).view(Misshapen)
 
 
 LISTS = {
@@ -62,7 +91,11 @@ LISTS = {
     "map": lambda: map(int, VALUES),
     "dict values": lambda: dict(enumerate(VALUES)).values(),
     "by getitem": Indexable,
+    "subclass of list": lambda: List(VALUES),
+    "subclass of list with an iterator": lambda: Backwards(VALUES[::-1]),
+    "what a weak reference stands for": lambda: weakref.proxy(KEPT),
 }
+KEPT = List(VALUES)
 ARRAYS = {
     **{f"array.array {code!r}": lambda code=code: array(code, VALUES) for code in "bBhHiIlLqQfd"},
     **{f"NumPy {dtype}": lambda dtype=dtype: np.array(VALUES, dtype=dtype) for dtype in DTYPES},
@@ -70,6 +103,7 @@ ARRAYS = {
     "NumPy strided": lambda: strided(3),
     "NumPy reversed": lambda: strided(-1),
     "NumPy read-only": read_only,
+    "NumPy of another kind": lambda: np.array(VALUES, dtype=float).view(Misshapen),
     "NumPy unaligned": unaligned,
     "memoryview of doubles": lambda: memoryview(array("d", VALUES)),
     "memoryview of ints": lambda: memoryview(array("i", VALUES)),
@@ -81,6 +115,7 @@ ARRAYS = {
     "Series nullable": lambda: pd.Series(VALUES, dtype="Int64"),
     "Series object": lambda: pd.Series(VALUES, dtype=object),
     "array-like": ArrayLike,
+    "array-like of another kind": Misleading,
 }
 KINDS = {
     **LISTS,
@@ -185,6 +220,30 @@ def test_integers_are_exact_to_the_last_bit(take):
     values = [2**53 + 1, 2**63 - 1, -(2**63), 2**100, -1]
     assert take(values, "inputs").tolist() == [float(v) for v in values]
     assert take(np.array(values[:3]), "inputs").tolist() == [float(v) for v in values[:3]]
+
+
+def test_a_long_subclass_of_list(network):
+    """A chunk at a time, however long it says it is."""
+    values = Backwards([0.5, 0.25] * 10_000)
+    assert network.predict_proba(values) == network.predict_proba([0.25, 0.5] * 10_000)
+
+
+def test_columns_that_are_named_as_attributes_are(fastrnn):
+    frame = pd.DataFrame({"filled": [0.0, 1.0], "kind": [1.0, 0.0], "mask": [0.5, 0.5], "tolist": [0.0, 0.0]})
+    network = fastrnn.RNN(2, input_size=4, seed=1)
+    assert network.predict(frame).tolist() == network.predict(frame.to_numpy().tolist())
+
+
+def test_an_array_like_where_there_is_no_numpy(network, monkeypatch):
+    class Listed:
+        def __array__(self, dtype=None, copy=None):
+            raise ImportError("no NumPy")
+
+        def tolist(self):
+            return VALUES
+
+    monkeypatch.delitem(sys.modules, "numpy")
+    assert network.predict(Listed()) == network.predict(VALUES)
 
 
 def test_subclasses_of_library_kinds(network):

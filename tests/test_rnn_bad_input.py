@@ -1,11 +1,42 @@
 """RNN: bad input is a clear error that names the argument and the position, and nothing has changed."""
 
 import re
+import sys
 from math import inf, nan
 
 import numpy as np
 import pandas as pd
 import pytest
+
+
+def nested(values, levels):
+    for _ in range(levels):
+        values = [values]
+    return values
+
+
+def is_in_itself():
+    values = []
+    values.append(values)
+    return values
+
+
+class Liar(list):
+    """A row whose len() is not what it holds."""
+
+    def __len__(self):
+        return 2
+
+
+class Nothing(list):
+    """A list that says it holds something, and does not."""
+
+    def __bool__(self):
+        return True
+
+    def __len__(self):
+        return 1
+
 
 OPTIONS = {
     "no units": ((0,), {}, ValueError, "hidden_size must be at least 1, and it is 0"),
@@ -77,8 +108,8 @@ SETTINGS = {
     "a negative momentum": ("momentum", -1, ValueError, "momentum must not be negative, and it is -1.0"),
 }
 ROWS = {  # for an input_size of 2
-    "numbers": ([0.0, 1.0], ValueError, "NAME[0] is a number (float), and it must be a row of 2 numbers"),
-    "a number among rows": ([[0, 1], 1], ValueError, "NAME[1] is a number (int), and it must be a row of 2 numbers"),
+    "numbers": ([0.0, 1.0], ValueError, "NAME[0] must be a row of 2 numbers, not float"),
+    "a number among rows": ([[0, 1], 1], ValueError, "NAME[1] must be a row of 2 numbers, not int"),
     "a row too short": ([[0, 1], [1]], ValueError, "NAME[1] must have 2 numbers, not 1"),
     "a row too long": ([[0, 1], [1, 2, 3]], ValueError, "NAME[1] must have 2 numbers, not 3"),
     "an array too wide": (np.zeros((4, 3)), ValueError, "NAME has shape (4, 3); it must be (T, 2), 2 numbers a step"),
@@ -90,13 +121,38 @@ ROWS = {  # for an input_size of 2
     "a NaN in a frame": (pd.DataFrame([[0, 1], [1, None]]), ValueError, "NAME[1][1] must be finite, not nan"),
     "a word in a frame": (pd.DataFrame([[0, "a"]]), TypeError, "NAME[0][1] must be a real number, not str"),
     "a word": ([[0, 1], ["a", 1]], TypeError, "NAME[1][0] must be a real number, not str"),
-    "words for rows": (["ab", "cd"], ValueError, "NAME[0] is a number (str), and it must be a row of 2 numbers"),
+    "words for rows": (["ab", "cd"], ValueError, "NAME[0] must be a row of 2 numbers, not str"),
     "a string": ("ab", TypeError, "NAME must be a sequence of numbers, not a str"),
     "None": (None, TypeError, "NAME must be a sequence of numbers, not None"),
     "a dict": ({"a": [1, 2]}, TypeError, "NAME must be a sequence of numbers, not a dict"),
     "a complex array": (np.zeros((3, 2), complex), TypeError, "NAME must hold real numbers, not complex128"),
     "a masked array": (np.ma.masked_array([[0.0, 1.0]], [[False, True]]), ValueError, "NAME[0][1] is masked"),
     "nested too deep": ([[[[1.0, 2.0]]]], ValueError, "NAME is nested too deep"),
+    "nested in itself": (is_in_itself(), ValueError, "NAME is nested too deep: it must be a sequence of rows"),
+    "nested 100,000 deep": (nested([0.0, 1.0], 100_000), ValueError, "NAME is nested too deep: it must be a sequence"),
+    "nested 100,000 deep, with nothing inside": (nested([], 100_000), ValueError, "NAME is nested too deep"),
+    "nested 100,000 deep in an array of objects": (
+        np.array([[nested(0.0, 100_000), 1.0]], object),
+        ValueError,
+        "NAME is nested too deep",
+    ),
+    "a row nested 100,000 deep": (
+        [[0, 1], [1, nested(0.0, 100_000)]],
+        ValueError,
+        "NAME is nested too deep: a row is of numbers, and NAME[1][1] is a list",
+    ),
+    "a later sequence nested in itself": (
+        [[[0, 1]], is_in_itself()],
+        ValueError,
+        "NAME[1][0] must have 2 numbers, not 1",
+    ),
+    "a row that lies": (
+        [Liar([0, 1, 2]), [0, 1]],
+        ValueError,
+        "NAME has a row with more or fewer numbers than its len()",
+    ),
+    "a row that seems full": ([Nothing()], ValueError, "NAME[0] must have 2 numbers, not 1"),
+    "a kind of data for a row": ([list, list], ValueError, "NAME[0] must be a row of 2 numbers, not type"),
     "a NaN in a later sequence": (
         [[[0, 1]], [[0, 1], [nan, 1]]],
         ValueError,
@@ -319,6 +375,38 @@ def test_state_given(network):
     assert state == [0.0] * 3
 
 
+@pytest.mark.parametrize("values", [is_in_itself(), nested(0.0, 100_000)], ids=["in itself", "deep"])
+def test_nested_without_end(fastrnn, values):
+    network = fastrnn.RNN(2, seed=1)
+    before = state_of(network)
+    for call, message in [
+        (lambda: network.predict(values), "inputs is nested too deep: it must be a sequence of rows"),
+        (lambda: network.train(values, values), "inputs is nested too deep"),
+        (lambda: network.train([1.0], values), "targets is nested too deep"),
+        (lambda: network.generate(values, 3), "inputs is nested too deep"),
+        (lambda: network.generate(iter([values]), 3), "inputs is nested too deep"),
+        (lambda: network.step(values), "x[0] is a list"),
+        (lambda: network.learn(1.0, values), "target[0] is a list"),
+        (lambda: network.predict([1.0], state=values), "state must be 2 numbers in a row, not rows"),
+        (lambda: setattr(network, "state", values), "state must be 2 numbers in a row, not rows"),
+        (lambda: setattr(network, "b_hidden", values), "b_hidden[0] is a list"),
+        (lambda: setattr(network, "w_hidden_hidden", values), "w_hidden_hidden[0] must have 2 numbers, not 1"),
+        (
+            lambda: setattr(network, "w_input_hidden", [values]),
+            "w_input_hidden is nested too deep: a row is of numbers",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            call()
+    assert state_of(network) == before
+
+
+def test_sequences_of_anything(fastrnn):
+    """Where a list may hold numbers, rows of one or sequences, what has no length is none of the three."""
+    with pytest.raises(TypeError, match=r"^inputs\[1\] must be a sequence of numbers, not type$"):
+        fastrnn.RNN(2).predict([[1.0], list])
+
+
 def test_no_probabilities(fastrnn):
     with pytest.raises(ValueError, match=r"^predict_proba\(\) gives probabilities, and output is 'linear': use"):
         fastrnn.RNN(2).predict_proba([1.0])
@@ -338,6 +426,39 @@ def test_generate(fastrnn, network):
     ]:
         with pytest.raises(error, match=f"^{message}"):
             good.generate(*args)
+
+
+@pytest.mark.parametrize("inputs", [[1.0], np.ones(1)], ids=["list", "NumPy"])
+@pytest.mark.parametrize("options", [{}, {"output": "softmax", "output_size": 3}], ids=["linear", "softmax"])
+def test_more_steps_than_memory_holds(fastrnn, inputs, options):
+    network = fastrnn.RNN(2, seed=1, **options)
+    before, state = state_of(network), [0.0, 0.0]
+    for steps in (sys.maxsize, sys.maxsize // 8 + 1):  # fewer would be asked of the system: not in a test
+        with pytest.raises(ValueError, match=rf"^steps is too large: {steps} numbers do not fit into memory$"):
+            network.generate(inputs, steps, state=state)
+    with pytest.raises(ValueError, match=rf"^steps is too large: it must be at most {sys.maxsize}$"):
+        network.generate(inputs, sys.maxsize + 1, state=state)
+    assert state == [0.0, 0.0]
+    assert state_of(network) == before
+
+
+def test_no_memory_for_the_classes(fastrnn, monkeypatch):
+    """They need as much room as the probabilities; the caller's state has not moved on either."""
+    network, state = fastrnn.RNN(2, output="softmax", output_size=2, seed=1), [0.0, 0.0]
+    data = type(network).train.__globals__["_data"]
+    zeros = data.zeros
+
+    def full(form, length):
+        if form == "q":
+            raise MemoryError
+        return zeros(form, length)
+
+    monkeypatch.setattr(data, "zeros", full)
+    with pytest.raises(MemoryError, match=r"^steps is too large: 3 numbers do not fit into memory$"):
+        network.generate([1.0], 3, state=state)
+    with pytest.raises(MemoryError, match=r"^inputs is too large: 1 numbers do not fit into memory$"):
+        network.predict([1.0])
+    assert state == [0.0, 0.0]
 
 
 # ---- runs that diverge ----

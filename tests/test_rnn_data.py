@@ -1,7 +1,7 @@
 """RNN: every kind of data that is welcome, one sequence or several, and each given back in its kind."""
 
 from array import array
-from collections import deque
+from collections import deque, namedtuple
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,53 @@ import pytest
 FLAT = [0.5, -1.0, 0.25, 2.0, 0.0]
 ROWS = [[0.5, -1.0], [0.25, 2.0], [0.0, 1.0], [3.0, -0.5], [1.5, 0.75]]
 
+
+class List(list):
+    pass
+
+
+class Backwards(list):
+    """What it holds is what its iterator says."""
+
+    def __iter__(self):
+        return self[::-1].__iter__()
+
+
+class Odd:
+    """An iterable whose attributes are not what arrays have under these names."""
+
+    ndim, shape = 2.5, "any"
+
+    def __init__(self, values):
+        self.values = values
+
+    def __iter__(self):
+        return iter(self.values)
+
+    @property
+    def dtype(self):
+        raise RuntimeError("no")
+
+
+class Odder(Odd):
+    ndim = Odd.dtype
+
+
+class Table:
+    """What tells an array its numbers by rows, and an iterator by columns, as the tables of some libraries do."""
+
+    def __init__(self, rows):
+        self.rows = np.array(rows)
+        self.shape = self.rows.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return self.rows
+
+    def __iter__(self):
+        return iter(self.rows.T)
+
+
+Pair = namedtuple("Pair", ["x", "y"])
 FLAT_KINDS = {
     "list": lambda: list(FLAT),
     "tuple": lambda: tuple(FLAT),
@@ -29,12 +76,23 @@ FLAT_KINDS = {
     "NumPy object": lambda: np.array(FLAT, object),
     "Series": lambda: pd.Series(FLAT, index=list("abcde")),
     "DataFrame of one column": lambda: pd.DataFrame({"x": FLAT}),
+    "subclass of list": lambda: List(FLAT),
+    "subclass of list with an iterator": lambda: Backwards(FLAT[::-1]),
+    "attributes that lie": lambda: Odd(FLAT),
+    "attributes that raise": lambda: Odder(FLAT),
+    "subclass of list of rows of one": lambda: List(List([x]) for x in FLAT),
 }
 ROW_KINDS = {
     "lists": lambda: [list(row) for row in ROWS],
     "tuples": lambda: tuple(map(tuple, ROWS)),
     "list of arrays": lambda: [np.array(row) for row in ROWS],
     "list of array.array": lambda: [array("d", row) for row in ROWS],
+    "named tuples": lambda: [Pair(*row) for row in ROWS],
+    "subclass of list": lambda: List(List(row) for row in ROWS),
+    "subclass of list with an iterator": lambda: Backwards(Backwards(row[::-1]) for row in ROWS[::-1]),
+    "table": lambda: Table(ROWS),
+    "attributes that lie": lambda: [Odd(row) for row in ROWS],
+    "attributes that raise": lambda: Odder([Odder(row) for row in ROWS]),
     "generator": lambda: (list(row) for row in ROWS),
     "generator of generators": lambda: ((x for x in row) for row in ROWS),
     "zip": lambda: zip(*zip(*ROWS, strict=True), strict=True),
@@ -110,6 +168,7 @@ def test_data_is_used_in_place(fastrnn):
         ("list", list, list),
         ("tuple", list, list),
         ("generator", list, list),
+        ("subclass of list", list, list),
         ("array.array", array, memoryview),
         ("memoryview", memoryview, memoryview),
         ("NumPy", np.ndarray, np.ndarray),
@@ -167,12 +226,14 @@ def check_several(network, sequences, kinds):
     assert [listed(result) for result in results] == [network.predict(sequence) for sequence in sequences]
 
 
-@pytest.mark.parametrize("kind", [list, tuple, iter], ids=["list", "tuple", "generator"])
+@pytest.mark.parametrize("kind", [list, tuple, iter, List], ids=["list", "tuple", "generator", "subclass of list"])
 def test_several_sequences(wide, kind):
     check_several(wide, SEQUENCES, kind(SEQUENCES))
     arrays = [np.array(rows) for rows in SEQUENCES]
     check_several(wide, SEQUENCES, kind(arrays))
     check_several(wide, SEQUENCES, kind([pd.DataFrame(rows) for rows in SEQUENCES]))
+    check_several(wide, SEQUENCES, kind([Table(rows) for rows in SEQUENCES]))
+    check_several(wide, SEQUENCES, kind([List(rows) for rows in SEQUENCES]))
     assert all(isinstance(result, np.ndarray) for result in wide.hidden_states(kind(arrays)))
 
 
@@ -183,6 +244,13 @@ def test_several_flat_sequences(network):
     check_several(network, sequences, np.array([np.array(sequence) for sequence in sequences], object))
     check_several(network, sequences, [array("d", sequence) for sequence in sequences])
     check_several(network, sequences, [[[x] for x in sequence] for sequence in sequences])
+
+
+def test_sequences_in_what_only_says_that_it_is_an_array(wide):
+    class Several(list):
+        ndim, shape = 3, (1, 1, 2)
+
+    check_several(wide, SEQUENCES, Several(SEQUENCES))
 
 
 def test_array_of_three_dimensions(wide):
@@ -229,6 +297,23 @@ def test_training_on_several_sequences(fastrnn):
             one_by_one.train(rows, t)
     one_by_one.epochs = 2
     assert one_by_one == networks[0]
+
+
+def test_subclasses_of_list_as_states_rows_and_parameters(fastrnn, network, wide):
+    twin = fastrnn.RNN(3, input_size=2, output_size=2, seed=1, epochs=2, window=2)
+    for x, target in zip(ROWS, ROWS[::-1], strict=True):
+        assert wide.learn(List(x), Backwards(target[::-1])) == twin.learn(x, target)
+        assert wide.step(Backwards(x[::-1])) == twin.step(x)
+    wide.state, wide.w_hidden_hidden, wide.b_hidden = (
+        List([1.0, 2.0, 3.0]),
+        List([List([0.5] * 3)] * 3),
+        List([1.0] * 3),
+    )
+    twin.state, twin.w_hidden_hidden, twin.b_hidden = [1.0, 2.0, 3.0], [[0.5] * 3] * 3, [1.0] * 3
+    assert wide == twin
+    state, expected = List([0.25, -0.5, 0.75]), [0.25, -0.5, 0.75]
+    assert network.predict(FLAT, state=state) == network.predict(FLAT, state=expected)
+    assert state == expected
 
 
 def test_numbers_in_arrays_without_dimensions(network):
