@@ -9,7 +9,8 @@ ctypedef void (*derive_t)(Py_ssize_t size, const double* by_h, const double* h, 
 ctypedef void (*forward_t)(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil
 ctypedef void (*backward_t)(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
                             bint further) noexcept nogil
-ctypedef void (*predict_t)(const Network* net, const double* rows, Py_ssize_t steps, double* result) noexcept nogil
+ctypedef void (*predict_t)(const Network* net, const double* rows, Py_ssize_t steps, double* result,
+                          Py_ssize_t stride) noexcept nogil
 ctypedef double (*slope_t)(double value) noexcept nogil
 ctypedef void (*decide_t)(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil
 ctypedef void (*loss_t)(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil
@@ -43,6 +44,14 @@ cdef struct Optimizer:
 
 # ---- a network as the passes take it, and a row of the tape ----
 
+cdef struct Parameters:     # as they lie, or what is laid out as they are
+    Matrix gates            # columns: b_hidden, w_input_hidden and, where not apart, w_hidden_hidden
+    Matrix hidden           # columns of w_hidden_hidden
+    Matrix own
+    Matrix outputs          # rows of w_hidden_output
+    Matrix b_output
+
+
 cdef struct Network:
     Layout at
     Cell cell
@@ -52,13 +61,12 @@ cdef struct Network:
     Optimizer optimizer
     bint classes                # all outputs together are one decision, a class
     double* memory              # the parameters, then all else that learning changes
+    Parameters parameters
+    const double* zeros         # as many as a state has
     double* b_hidden            # what the sums of the gates start from
     Matrix w_gates              # columns: w_input_hidden and w_hidden_hidden side by side, or where apart the first,
     Matrix w_hidden_hidden      # and where apart the second
     Matrix w_rows               # w_hidden_hidden as rows, packed
-    Matrix w_hidden_output      # rows
-    double* own
-    double* b_output
     double lr, clip             # a clip of infinity is none
     Py_ssize_t window           # 0: the whole sequence
     double[4] settings          # those of the loss, then those of the optimizer
@@ -85,6 +93,16 @@ cdef inline Row row_at(const Network* net, const double* rows, Py_ssize_t t) noe
     cdef double* row = <double*> rows + t * at.row
     return Row(row + at.loss, row + at.scale, row + at.x, row + at.h, row + at.c, row + at.trace, row + at.sums,
                row + at.gradient, row + at.by_output, row + at.delta, row + at.delta_hidden, row + at.by_own)
+
+
+cdef inline Parameters parameters_at(const Layout* at, double* start) noexcept nogil:
+    cdef Py_ssize_t inputs = 1 + at.input_size
+    return Parameters(
+        Matrix(start + at.b_hidden, at.stride, inputs if at.apart else inputs + at.hidden_size, at.gates_width),
+        Matrix(start + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width),
+        Matrix(start + at.own, 0, 1, at.own_width),
+        Matrix(start + at.w_hidden_output, at.hidden_width, at.output_size, at.hidden_width),
+        Matrix(start + at.b_output, 0, 1, at.output_width))
 
 
 # ---- Elman ----
@@ -129,11 +147,10 @@ cdef void elman_backward(const Network* net, double* rows, Py_ssize_t steps, dou
     cdef Py_ssize_t t
     for t in range(steps - 1, -1, -1):
         row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
-        add_transposed_products(by_h, &net.w_hidden_output, row.by_output, by_h, False)
+        add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False)
         net.activation.derive(net.at.hidden_size, by_h, after.h, row.delta)
         if t > 0 or further:
-            fill(by_h, net.at.hidden_width, 0.0)
-            add_transposed_products(by_h, &net.w_rows, row.delta, by_h, t & 1)
+            add_transposed_products(net.zeros, &net.w_rows, row.delta, by_h, t & 1)
 
 
 # ---- GRU ----
@@ -187,7 +204,7 @@ cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexce
         r, z, n, q = row.trace, row.trace + size, row.trace + 2 * size, row.trace + 3 * size
         add_products(net.b_hidden, &net.w_gates, row.x, a, False)
         copy_padded(a, 2 * size, r)
-        copy_padded(net.own, size, n)
+        copy_padded(net.parameters.own.start, size, n)
         add_products(r, &net.w_hidden_hidden, row.h, r, t & 1)
         sigmoid_all(r, 2 * size)
         gru_new(size, a + 2 * size, r, q, n)
@@ -200,7 +217,7 @@ cdef void gru_backward(const Network* net, double* rows, Py_ssize_t steps, doubl
     cdef Row row
     for t in range(steps - 1, -1, -1):
         row = row_at(net, rows, t)
-        add_transposed_products(by_h, &net.w_hidden_output, row.by_output, by_h, False)
+        add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False)
         gru_delta(size, row.h, row.trace, by_h, row.delta, row.delta + size, row.delta + 2 * size, row.by_own)
         memcpy(row.delta_hidden, row.delta, 2 * size * sizeof(double))
         memcpy(row.delta_hidden + 2 * size, row.by_own, size * sizeof(double))
@@ -271,12 +288,11 @@ cdef void lstm_backward(const Network* net, double* rows, Py_ssize_t steps, doub
     cdef Row row
     for t in range(steps - 1, -1, -1):
         row = row_at(net, rows, t)
-        add_transposed_products(by_h, &net.w_hidden_output, row.by_output, by_h, False)
+        add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False)
         lstm_delta(size, row.c, row.trace, by_h, by_c, row.delta, row.delta + size, row.delta + 2 * size,
                    row.delta + 3 * size)
         if t > 0 or further:
-            fill(by_h, net.at.hidden_width, 0.0)
-            add_transposed_products(by_h, &net.w_rows, row.delta, by_h, t & 1)
+            add_transposed_products(net.zeros, &net.w_rows, row.delta, by_h, t & 1)
 
 
 # ---- the rows ----

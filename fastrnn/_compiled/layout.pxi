@@ -25,6 +25,7 @@
 
 cdef enum:
     ROWS = 16           # steps that a prediction remembers at a time, and learn() at first
+    BLOCK_OF_STEPS = 64     # the most that a pass takes at once: so that the next pass finds them in the cache
 
 
 cdef struct Layout:
@@ -40,6 +41,8 @@ cdef struct Layout:
     Py_ssize_t powers, memory                           # of the betas; doubles of it all
     Py_ssize_t loss, scale, one, x, h, c, trace, sums, gradient, by_output, delta, delta_hidden, by_own     # in a row
     Py_ssize_t row                                      # doubles of one
+    double work                                         # products of a step, forward or backward
+    Py_ssize_t block                                    # steps that a pass takes at once
 
 
 cdef inline Py_ssize_t take(Py_ssize_t* end, Py_ssize_t length) noexcept nogil:
@@ -85,6 +88,9 @@ cdef Layout lay_out(spec):
     at.delta_hidden = take(&end, at.gates) if at.apart else at.delta
     at.by_own = take(&end, at.own_size)
     at.row = cache_lines(end)
+    at.work = (at.gates_width * (at.hidden_size + at.input_size + 32.0)
+               + at.output_size * (at.hidden_size + 32.0))
+    at.block = max(1, min(BLOCK_OF_STEPS, <Py_ssize_t> (WORK / 4 / at.work)))
     return at
 
 

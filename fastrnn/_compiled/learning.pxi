@@ -40,7 +40,7 @@ cdef Py_ssize_t train_sequence(Network* net, Tape tape, const double* inputs, co
             use_as_it_lies(net)
         done = 0
         while done < steps:
-            block = min(block_of_steps(net), steps - done)
+            block = min(at.block, steps - done)
             forward(net, rows + done * at.row, block, inputs + (start + done) * at.input_size)
             net.loss.loss(net, rows + done * at.row, block, targets + (start + done) * at.target_size)
             for t in range(done, done + block):
@@ -49,7 +49,7 @@ cdef Py_ssize_t train_sequence(Network* net, Tape tape, const double* inputs, co
                     return start + t
                 total[0] += loss
             done += block
-            look_for_signals(work, block * work_of_step(net))
+            look_for_signals(work, block * at.work)
         start += steps
         if not update(net, tape, steps, work):
             return start - 1
@@ -79,7 +79,7 @@ cdef int predict_sequence(const Network* net, Tape tape, Py_ssize_t length, Run*
         forward(net, rows, block, run.inputs)
         run.inputs += block * at.input_size
         if run.predictions:
-            net.output.predict(net, rows, block, run.predictions)
+            net.output.predict(net, rows, block, run.predictions, at.output_size)
             run.predictions += block * at.output_size
         if run.states:
             for t in range(block):
@@ -87,7 +87,7 @@ cdef int predict_sequence(const Network* net, Tape tape, Py_ssize_t length, Run*
                 run.states += at.hidden_size
         copy_state(at, rows + block * at.row, rows)
         start += block
-        look_for_signals(work, block * work_of_step(net))
+        look_for_signals(work, block * at.work)
     if run.state:
         read_state(at, rows, run.state)
     return 0
@@ -114,11 +114,11 @@ cdef int generate_steps(const Network* net, Tape tape, Py_ssize_t count, double*
     write_state(at, run.state, row)
     for t in range(count):
         forward(net, row, 1, scratch)
-        net.output.predict(net, row, 1, predictions)
+        net.output.predict(net, row, 1, predictions, at.output_size)
         net.output.decide(at.output_size, predictions, run.predictions)
         feed_back(net, run.predictions, scratch)
         run.predictions += at.target_size
         copy_state(at, row + at.row, row)
-        look_for_signals(work, work_of_step(net))
+        look_for_signals(work, at.work)
     read_state(at, row, run.state)
     return 0

@@ -119,20 +119,14 @@ cdef void subtract_gradient(const Network* net, Tape tape, Ahead* ahead) noexcep
     cdef const Layout* at = &net.at
     cdef double* row = tape.rows
     cdef Ahead none = Ahead(NULL, NULL, True, False)
-    cdef Py_ssize_t inputs = 1 + at.input_size
-    cdef Matrix gates = Matrix(net.memory + at.b_hidden, at.stride,
-                               inputs if at.apart else inputs + at.hidden_size, at.gates_width)
-    cdef Matrix hidden = Matrix(net.memory + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width)
-    cdef Matrix own = Matrix(net.memory + at.own, 0, 1, at.own_width)
-    cdef Matrix weights = Matrix(net.memory + at.w_hidden_output, at.hidden_width, at.output_size, at.hidden_width)
-    cdef Matrix bias = Matrix(net.memory + at.b_output, 0, 1, at.output_width)
-    subtract_products(row + at.one, row + at.delta, &gates, ahead)
+    subtract_products(row + at.one, row + at.delta, &net.parameters.gates, ahead)
     ahead.done = ahead.vector != NULL
     if at.apart:
-        subtract_products(row + at.h, row + at.delta_hidden, &hidden, &none)
-    subtract_products(row + at.one, row + at.by_own, &own, &none)
-    subtract_products(row + at.by_output, row + at.row + at.h, &weights, &none)
-    subtract_products(row + at.one, row + at.by_output, &bias, &none)
+        subtract_products(row + at.h, row + at.delta_hidden, &net.parameters.hidden, &none)
+    if at.own_size:
+        subtract_products(row + at.one, row + at.by_own, &net.parameters.own, &none)
+    subtract_products(row + at.by_output, row + at.row + at.h, &net.parameters.outputs, &none)
+    subtract_products(row + at.one, row + at.by_output, &net.parameters.b_output, &none)
 
 
 # ---- learning ----

@@ -31,24 +31,22 @@ cdef double norm(const Network* net, double* gradient) noexcept nogil:
     """The square root of the sum of all squares: of each row first, and then of the rows, parameter by parameter."""
     cdef const Layout* at = &net.at
     cdef double* squares = gradient + at.parameters         # which the optimizer writes to only later
-    cdef Matrix columns = Matrix(gradient + at.w_input_hidden, at.stride, at.input_size, 0)
-    cdef double total = square_of_columns(&columns, at.gates, squares, 0.0), square
+    cdef Parameters by = parameters_at(at, gradient)
+    cdef Matrix inputs = Matrix(gradient + at.w_input_hidden, at.stride, at.input_size, at.gates_width)
+    cdef double total = square_of_columns(&inputs, at.gates, squares, 0.0), square
     cdef const double* row
     cdef Py_ssize_t i, j
-    columns.start, columns.length = gradient + at.w_hidden_hidden, at.hidden_size
-    total = square_of_columns(&columns, at.gates, squares, total)
-    columns.start, columns.length = gradient + at.b_hidden, 1
-    total = square_of_columns(&columns, at.gates, squares, total)
-    columns.start = gradient + at.own
-    total = square_of_columns(&columns, at.own_size, squares, total)
+    by.gates.length = 1         # b_hidden
+    total = square_of_columns(&by.hidden, at.gates, squares, total)
+    total = square_of_columns(&by.gates, at.gates, squares, total)
+    total = square_of_columns(&by.own, at.own_size, squares, total)
     for i in range(at.output_size):
         row = gradient + at.w_hidden_output + i * at.hidden_width
         square = 0.0
         for j in range(at.hidden_size):
             square += row[j] * row[j]
         total += square
-    columns.start = gradient + at.b_output
-    return sqrt(square_of_columns(&columns, at.output_size, squares, total))
+    return sqrt(square_of_columns(&by.b_output, at.output_size, squares, total))
 
 
 # ---- the optimizers ----

@@ -1,6 +1,6 @@
 # Part of _core.pyx: outputs and losses, a pass over steps whose sums are on the tape. The twin: _plain/outputs.py.
 
-# ---- outputs: from the sums, predictions ----
+# ---- outputs: from the sums, predictions, those of a step `stride` doubles behind those of the step before ----
 
 cdef double max_of(Py_ssize_t size, const double* values) noexcept nogil:
     cdef double largest = values[0]
@@ -23,31 +23,34 @@ cdef double softmax(Py_ssize_t size, const double* sums, double* result) noexcep
     return total
 
 
-cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t steps, double* result) noexcept nogil:
+cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t steps, double* result,
+                         Py_ssize_t stride) noexcept nogil:
     """The sums themselves."""
     cdef Py_ssize_t size = net.at.output_size, t, i
     cdef const double* sums
     for t in range(steps):
         sums = rows + t * net.at.row + net.at.sums
         for i in range(size):
-            result[t * size + i] = sums[i]
+            result[t * stride + i] = sums[i]
 
 
-cdef void predict_sigmoid(const Network* net, const double* rows, Py_ssize_t steps, double* result) noexcept nogil:
+cdef void predict_sigmoid(const Network* net, const double* rows, Py_ssize_t steps, double* result,
+                          Py_ssize_t stride) noexcept nogil:
     """The probability of a one, for each output."""
     cdef Py_ssize_t size = net.at.output_size, t, i
     cdef const double* sums
     for t in range(steps):
         sums = rows + t * net.at.row + net.at.sums
         for i in range(size):
-            result[t * size + i] = fast_sigmoid(sums[i])
+            result[t * stride + i] = fast_sigmoid(sums[i])
 
 
-cdef void predict_softmax(const Network* net, const double* rows, Py_ssize_t steps, double* result) noexcept nogil:
+cdef void predict_softmax(const Network* net, const double* rows, Py_ssize_t steps, double* result,
+                          Py_ssize_t stride) noexcept nogil:
     """The probability of each class."""
     cdef Py_ssize_t size = net.at.output_size, t
     for t in range(steps):
-        softmax(size, rows + t * net.at.row + net.at.sums, result + t * size)
+        softmax(size, rows + t * net.at.row + net.at.sums, result + t * stride)
 
 
 cdef double sigmoid_slope(double p) noexcept nogil:
@@ -86,9 +89,9 @@ cdef void half_squared_error(const Network* net, double* rows, Py_ssize_t steps,
     cdef Py_ssize_t size = net.at.output_size, t, i
     cdef double loss, value, error
     cdef Row row
+    net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
     for t in range(steps):
         row = row_at(net, rows, t)
-        net.output.predict(net, rows + t * net.at.row, 1, row.gradient)
         loss = 0.0
         for i in range(size):
             value = row.gradient[i]
@@ -104,9 +107,9 @@ cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t step
     cdef Py_ssize_t size = net.at.output_size, t, i
     cdef double loss, a
     cdef Row row
+    net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
     for t in range(steps):
         row = row_at(net, rows, t)
-        net.output.predict(net, rows + t * net.at.row, 1, row.gradient)
         loss = 0.0
         for i in range(size):
             a = row.sums[i]

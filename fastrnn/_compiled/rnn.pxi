@@ -14,6 +14,7 @@ cdef class Body:
     cdef Network net
     cdef readonly object spec
     cdef Doubles memory         # the parameters, and behind them all else that learning changes
+    cdef Doubles zeros
     cdef dict views             # of the parameters, by name
     cdef Doubles state          # h, and where there are two states c after it
     cdef Tape tape              # of learn() and step()
@@ -39,9 +40,9 @@ cdef class Body:
         self.memory = Doubles(net.at.memory, f"numbers, for {spec.parameters:,} parameters")
         net.memory = self.memory.start
         net.memory[net.at.powers] = net.memory[net.at.powers + 1] = 1.0
-        net.own, net.b_output = net.memory + net.at.own, net.memory + net.at.b_output
-        net.w_hidden_output = Matrix(net.memory + net.at.w_hidden_output, net.at.hidden_width, net.at.output_size,
-                                     net.at.hidden_width)
+        net.parameters = parameters_at(&net.at, net.memory)
+        self.zeros = Doubles(net.at.states * net.at.hidden_width)
+        net.zeros = self.zeros.start
         use_as_it_lies(net)
         self.views = parameter_views(&net.at, spec, self.memory)
         self.state = Doubles(spec.state_size)
@@ -353,7 +354,7 @@ cdef class RNNCore:
             row = body.tape.rows + body.waiting * net.at.row
             write_state(&net.at, body.state.start, row)
             forward(net, row, 1, body.step.start)
-            net.output.predict(net, row, 1, predictions)
+            net.output.predict(net, row, 1, predictions, net.at.output_size)
             for i in range(net.at.output_size):
                 if predictions[i] != predictions[i]:
                     return False
@@ -389,7 +390,7 @@ cdef class RNNCore:
                 body.waiting = 0
             else:
                 body.waiting += 1
-            net.output.predict(net, row, 1, targets + net.at.target_size)
+            net.output.predict(net, row, 1, targets + net.at.target_size, net.at.output_size)
             read_state(&net.at, row + net.at.row, body.state.start)
 
     def reset(self):
