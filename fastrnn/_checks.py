@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from math import inf, isfinite
+from struct import pack
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -91,10 +92,22 @@ def one_of(allowed: Collection[str], value: Any, name: str, where: str = "") -> 
         raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}{where}, not {value!r}")
 
 
+def doubles(values: Sequence[float]) -> memoryview[float]:
+    """Numbers as a float64 buffer."""
+    return memoryview(pack(f"{len(values)}d", *values)).cast("d")
+
+
 def check_length(buffer: Sequence[float] | memoryview[float] | memoryview[int], length: int) -> None:
     """Hold a caller of a core to its boundary; who uses the public classes never sees this error."""
     if len(buffer) != length:
         raise ValueError(f"a buffer of {length} numbers is needed, not of {len(buffer)}")
+
+
+def check_lengths(lengths: list[int]) -> int:
+    """Hold the lengths of sequences to what they can be; returns their sum."""
+    if min(lengths, default=0) < 0:
+        raise ValueError("a length is negative")
+    return sum(lengths)
 
 
 def check_list(values: object, name: str) -> None:

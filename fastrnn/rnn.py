@@ -8,7 +8,7 @@ from struct import pack, unpack
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import check_list, count, dimensions, not_negative, number, positive, type_name
+from fastrnn._checks import check_list, count, dimensions, doubles, not_negative, number, positive, type_name
 from fastrnn._kinds import LOSSES, OPTIMIZERS, Spec, losses_of
 from fastrnn._network import Network, print_loss, source_of
 
@@ -209,7 +209,7 @@ class RNN(Network, core.RNNCore):
         bound = 1.0 / sqrt(spec.hidden_size)
         for name, view in whole.parameters.items():
             drawn = [source.uniform(-bound, bound) for _ in range(view.nbytes // 8)]
-            whole._write(name, memoryview(pack(f"{len(drawn)}d", *drawn)).cast("d"))
+            whole._write(name, doubles(drawn))
         self._become(whole)
         self.losses = []
 
@@ -503,7 +503,7 @@ class RNN(Network, core.RNNCore):
             numbers = unpack(f"<{len(memory) // 8}d", memory)
         except StructError:
             raise ValueError(f"its memory is {len(memory)} bytes") from None
-        whole._memory = memoryview(pack(f"{len(numbers)}d", *numbers)).cast("d")
+        whole._memory = doubles(numbers)
         whole._state, whole._waiting = state["_state"], state["_waiting"]
         vars(self).update((name, value) for name, value in state.items() if name not in self.VALUES)
         self._become(whole)

@@ -10,7 +10,7 @@ ctypedef void (*forward_t)(const Network* net, double* rows, Py_ssize_t steps) n
 ctypedef void (*backward_t)(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
                             bint further) noexcept nogil
 ctypedef void (*predict_t)(const Network* net, const double* rows, Py_ssize_t steps, double* result,
-                          Py_ssize_t stride) noexcept nogil
+                           Py_ssize_t stride) noexcept nogil
 ctypedef double (*slope_t)(double value) noexcept nogil
 ctypedef void (*decide_t)(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil
 ctypedef void (*loss_t)(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil
@@ -42,8 +42,6 @@ cdef struct Optimizer:
     optimizer_t propose
 
 
-# ---- a network as the passes take it, and a row of the tape ----
-
 cdef struct Parameters:     # as they lie, or what is laid out as they are
     Matrix gates            # columns: b_hidden, w_input_hidden and, where not apart, w_hidden_hidden
     Matrix hidden           # columns of w_hidden_hidden
@@ -51,6 +49,8 @@ cdef struct Parameters:     # as they lie, or what is laid out as they are
     Matrix outputs          # rows of w_hidden_output
     Matrix b_output
 
+
+# ---- a network as the passes take it, and a row of the tape ----
 
 cdef struct Network:
     Layout at
@@ -87,6 +87,8 @@ cdef struct Row:
     double* delta_hidden
     double* by_own
 
+
+# ---- helpers: where they lie ----
 
 cdef inline Row row_at(const Network* net, const double* rows, Py_ssize_t t) noexcept nogil:
     cdef const Layout* at = &net.at
@@ -295,12 +297,14 @@ cdef void lstm_backward(const Network* net, double* rows, Py_ssize_t steps, doub
             add_transposed_products(net.zeros, &net.w_rows, row.delta, by_h, t & 1)
 
 
-# ---- the rows ----
+# ---- helpers: tanh in whole vectors ----
 
 cdef void tanh_padded(double* values, Py_ssize_t size) noexcept nogil:
     """tanh(0) = 0: the padding stays, and takes part to fill vectors."""
     tanh_all(values, padded(size))
 
+
+# ---- the rows ----
 
 cdef Activation[3] ACTIVATIONS
 ACTIVATIONS[0] = Activation(b"tanh", tanh_padded, tanh_delta)

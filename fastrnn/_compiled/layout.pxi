@@ -254,6 +254,12 @@ cdef inline void copy_state(const Layout* at, const double* source, double* targ
         copy_padded(source + at.c, at.hidden_size, target + at.c)
 
 
+cdef void move_on(const Layout* at, Tape tape, Py_ssize_t steps) noexcept nogil:
+    """The state after the window is the network's, and the one before the next window."""
+    copy_state(at, tape.rows + steps * at.row, tape.rows)
+    tape.state = tape.rows
+
+
 cdef void read_state(const Layout* at, const double* row, double* state) noexcept nogil:
     memcpy(state, row + at.h, at.hidden_size * sizeof(double))
     if at.states == 2:

@@ -56,14 +56,16 @@ cdef Py_ssize_t train_sequence(Network* net, Tape tape, const double* inputs, co
     return length
 
 
-# ---- running ----
+# ---- helpers: what a prediction reads and writes ----
 
-cdef struct Run:            # what a prediction reads and writes, and moves on; NULL where it is not wanted
+cdef struct Run:            # it is moved on; NULL where it is not wanted
     const double* inputs
     double* state           # the one to start from, which takes the last one; NULL: each sequence has a fresh one
     double* predictions
     double* states
 
+
+# ---- running ----
 
 cdef int predict_sequence(const Network* net, Tape tape, Py_ssize_t length, Run* run, Work* work) except -1 nogil:
     """Run over a sequence."""

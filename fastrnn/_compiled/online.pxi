@@ -148,7 +148,7 @@ cdef int update_straight(Network* net, Tape tape, Py_ssize_t steps, Ahead* ahead
         subtract_gradient(net, tape, ahead)
     else:
         gradients(net, tape, steps, net.memory, True, NULL)
-    move_on(net, tape, steps)
+    move_on(&net.at, tape, steps)
     return True
 
 

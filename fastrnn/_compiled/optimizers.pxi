@@ -124,7 +124,7 @@ OPTIMIZERS[1] = Optimizer(b"adam", adam)
 OPTIMIZERS[2] = Optimizer(b"adamw", adamw)
 
 
-# ---- the end of an update ----
+# ---- clip, and commit ----
 
 cdef double clip_factor(const Network* net, double* gradient) noexcept nogil:
     """What the gradient is multiplied by so that its norm is at most clip (Pascanu et al. 2013); NaN if it has none."""
@@ -137,16 +137,10 @@ cdef double clip_factor(const Network* net, double* gradient) noexcept nogil:
     return net.clip / length if length > net.clip else 1.0
 
 
-cdef void move_on(const Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
-    """The state after the window is the network's, and the one before the next window."""
-    copy_state(&net.at, tape.rows + steps * net.at.row, tape.rows)
-    tape.state = tape.rows
-
-
 cdef bint commit(const Network* net, Tape tape, Py_ssize_t steps, Py_ssize_t changed) noexcept nogil:
     """Take over what was proposed, if it is finite, and the state with it. No signal is heard in between."""
     if not all_finite(tape.proposal, changed):
         return False
     memcpy(net.memory, tape.proposal, changed * sizeof(double))
-    move_on(net, tape, steps)
+    move_on(&net.at, tape, steps)
     return True

@@ -2,11 +2,6 @@
 
 # ---- helpers: what an RNN is ----
 
-cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, Py_ssize_t step):
-    """Where a training diverged."""
-    return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
-
-
 @cython.final
 @cython.internal
 cdef class Body:
@@ -79,7 +74,12 @@ cdef class Body:
                 *[at.row + place for place in state], *range(at.gradient, at.gradient + at.output_size)]
 
 
-# ---- RNNCore ----
+# ---- the door ----
+
+cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, Py_ssize_t step):
+    """Where a training diverged."""
+    return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
+
 
 cdef class RNNCore:
     """The numbers of an RNN and all that is done to them. fastrnn.RNN is the class to use."""

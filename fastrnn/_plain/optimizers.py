@@ -97,7 +97,7 @@ def adamw(net: Network, factor: float, gradient: Gradient) -> Vector:
 OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
 
 
-# ---- the end of an update ----
+# ---- clip, and commit ----
 
 
 def clip_factor(net: Network, gradient: Gradient) -> float:

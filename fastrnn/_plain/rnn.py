@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite, isnan
 from types import MappingProxyType
 
-from fastrnn._checks import check_length, check_list, diverged
+from fastrnn._checks import check_length, check_lengths, check_list, diverged, doubles
 from fastrnn._kinds import Spec
 from fastrnn._plain.cells import Network, Row
 from fastrnn._plain.learning import generate_steps, predict_sequence, train_sequence, update
@@ -16,30 +16,11 @@ from fastrnn._plain.window import forward
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
 
 def place_of(epoch: int, sequence: int, sequences: int, step: int) -> str:
     """Where a training diverged."""
     return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
-
-
-def total_of(lengths: list[int]) -> int:
-    if min(lengths, default=0) < 0:
-        raise ValueError("a length is negative")
-    return sum(lengths)
-
-
-def of_network(name: str) -> Any:
-    """An attribute that the network holds."""
-
-    def get(core: RNNCore) -> Any:
-        return getattr(core._net, name)
-
-    def set_(core: RNNCore, value: Any) -> None:
-        setattr(core._net, name, value)
-
-    return property(get, set_)
 
 
 class RNNCore:
@@ -83,9 +64,31 @@ class RNNCore:
     def _predictions(self) -> memoryview[float]:
         return self._net.predictions
 
-    _lr = of_network("lr")
-    _clip = of_network("clip")
-    _window = of_network("window")
+    @property
+    def _lr(self) -> float:
+        return self._net.lr
+
+    @_lr.setter
+    def _lr(self, value: float) -> None:
+        self._net.lr = value
+
+    @property
+    def _clip(self) -> float:
+        """Infinity is none."""
+        return self._net.clip
+
+    @_clip.setter
+    def _clip(self, value: float) -> None:
+        self._net.clip = value
+
+    @property
+    def _window(self) -> int:
+        """0: the whole sequence."""
+        return self._net.window
+
+    @_window.setter
+    def _window(self, value: int) -> None:
+        self._net.window = value
 
     @property
     def _settings(self) -> list[float]:
@@ -157,7 +160,7 @@ class RNNCore:
         /,
     ) -> None:
         """Train on sequences that follow each other in two float64 buffers, and append each epoch's mean loss."""
-        net, steps = self._net, total_of(lengths)
+        net, steps = self._net, check_lengths(lengths)
         check_length(inputs, steps * net.spec.input_size)
         check_length(targets, steps * net.spec.target_size)
         check_list(losses, "losses")
@@ -187,7 +190,7 @@ class RNNCore:
         Each sequence starts from the state in the buffer `state`, and leaves its last one there; if that is None, each
         starts from a fresh one. `predictions` or `states`, buffers of T rows, may be None.
         """
-        net, total, start = self._net, total_of(lengths), 0
+        net, total, start = self._net, check_lengths(lengths), 0
         check_length(inputs, total * net.spec.input_size)
         if state is not None:
             check_length(state, net.spec.state_size)
@@ -206,7 +209,7 @@ class RNNCore:
                 None if states is None else states[start * net.spec.hidden_size :],
             )
             if state is not None:
-                write(state, h)
+                state[:] = doubles(h)
             start += length
 
     def _generate(self, inputs: memoryview[float], state: memoryview[float], predictions: memoryview[float], /) -> None:
@@ -224,7 +227,7 @@ class RNNCore:
         net.read()
         h = predict_sequence(net, inputs, steps - 1, [*state], None, None)
         x = [*inputs[(steps - 1) * net.spec.input_size :]]
-        write(state, generate_steps(net, x, count, h, predictions))
+        state[:] = doubles(generate_steps(net, x, count, h, predictions))
 
     def _step(self) -> bool:
         """One step on from the network's own state, from _x to _predictions, without learning.
@@ -238,7 +241,7 @@ class RNNCore:
         net.read()
         forward(net, rows, 1, [*net.x])
         predictions = predict(net, rows, 1)[0]
-        write(net.predictions, predictions)
+        net.predictions[:] = doubles(predictions)
         if any(map(isnan, predictions)):
             return False
         net.running = rows[1].state, ()
@@ -262,13 +265,8 @@ class RNNCore:
                 raise diverged("", net.lr, net.clip)
         else:
             net.running = after.state, (*waiting, row)
-        write(net.predictions, predict(net, [row], 1)[0])
+        net.predictions[:] = doubles(predict(net, [row], 1)[0])
 
     def reset(self) -> None:
         """Start a new sequence: a fresh state. Steps that wait for an update are given up; the parameters stay."""
         self._net.running = [0.0] * self._net.spec.state_size, ()
-
-
-def write(buffer: memoryview[float], values: Vector) -> None:
-    for i, value in enumerate(values):
-        buffer[i] = value
