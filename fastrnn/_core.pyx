@@ -397,7 +397,7 @@ cdef class SimpleRNNCore:
             raise diverged("", self.learning_rate)
         return probability
 
-    def _train(self, inputs, targets, Py_ssize_t epochs, list losses not None, report, /):
+    def _train(self, inputs, targets, Py_ssize_t epochs, losses, report, /):
         """Train on two float64 buffers of one length, and append each epoch's total loss to `losses`.
 
         report(epoch, loss) is called after the epochs 0, 10, 20, ..., unless it is None. OverflowError where an update
@@ -412,12 +412,15 @@ cdef class SimpleRNNCore:
         cdef double lr = self.learning_rate, loss = 0.0, hidden_state = state.hidden_state
         cdef Py_ssize_t length = x.length(), epoch = 0, step = 0, stop = 0, first, until, left, i
         y.hold_to(length)
+        check_list(losses, "losses")
         while epoch < epochs:
             first = epoch
             until = min(epochs, first + EPOCHS)
             if report is not None:
                 until = min(until, (first + 9) // 10 * 10 + 1)
             left = BLOCK
+            if step == 0:       # an epoch begins: what Python code has written since the last one counts
+                state, lr = self.state, self.learning_rate
             with nogil:
                 while epoch < until and left > 0:
                     if step == 0:

@@ -36,9 +36,9 @@ class Network:
         try:
             self._restore(state)
         except KeyError as error:
-            raise ValueError(f"this is not the state of a {type(self).__name__}: it has no {error}") from None
+            raise ValueError(f"this is no state of {type(self).__name__}: it has no {error}") from None
         except (TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"this is not the state of a {type(self).__name__}: {error}") from None
+            raise ValueError(f"this is no state of {type(self).__name__}: {error}") from None
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Become what __getstate__() told, or raise an error and stay."""

@@ -133,3 +133,19 @@ def test_pickles_do_not_depend_on_the_core(packages, protocol, monkeypatch):
         expected.train([0, 1, 1], [1, 1, 0], verbose=False)
         assert network == expected
         assert network.losses == expected.losses
+
+
+def test_a_state_that_is_none_is_refused_and_changes_nothing(network):
+    before = network.__getstate__()
+    for change in (
+        {"w_input_hidden": float("nan")},
+        {"hidden_state": 2.0},
+        {"epochs": -1},
+        {"losses": 3},
+        {"lr": None},
+    ):
+        with pytest.raises(ValueError, match="this is no state of SimpleRNN: "):
+            network.__setstate__(before | change)
+        assert network.__getstate__() == before
+    with pytest.raises(ValueError, match="it has no 'b_output'"):
+        network.__setstate__({name: value for name, value in before.items() if name != "b_output"})

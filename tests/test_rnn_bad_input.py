@@ -1,5 +1,6 @@
 """RNN: bad input is a clear error that names the argument and the position, and nothing has changed."""
 
+import copy
 import re
 import sys
 from math import inf, nan
@@ -542,3 +543,41 @@ def test_windows_larger_than_memory(fastrnn, window):
     network.learn(19.9, 0.5)
     expected.train([0.1 * i for i in range(199)] + [19.9], [0.5] * 200)
     assert network._memory == expected._memory
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"hidden_size": 24, "input_size": 6148914691236517208, "output_size": 6148914691236517206},
+        {"hidden_size": 2**63 - 1},
+        {"hidden_size": 10**9},
+        {"hidden_size": 1, "input_size": 2**60},
+        {"hidden_size": 1, "output_size": 2**60},
+    ],
+)
+def test_sizes_too_large(fastrnn, sizes):
+    with pytest.raises(ValueError, match=r"hidden_size, input_size and output_size are too large: that would be \d"):
+        fastrnn.RNN(**sizes)
+
+
+@pytest.mark.parametrize(("losses", "told"), [(None, "None"), ((), "tuple"), ({}, "dict"), (3.0, "float")])
+def test_losses_must_be_a_list(fastrnn, losses, told):
+    for network in (fastrnn.RNN(2, epochs=1, seed=1), fastrnn.SimpleRNN(epochs=1, seed=1)):
+        before, network.losses = copy.copy(network), losses
+        with pytest.raises(TypeError, match=f"losses must be a list, not {told}"):
+            network.train([0.0, 1.0], [1.0, 0.0])
+        network.losses = []
+        assert network == before
+
+
+def test_losses_may_be_a_subclass_of_list(fastrnn):
+    class Losses(list):
+        def append(self, value):
+            super().append(round(value, 3))
+
+    for network in (fastrnn.RNN(2, epochs=2, seed=1), fastrnn.SimpleRNN(epochs=2, seed=1)):
+        network.losses = Losses()
+        network.train([0.0, 1.0], [1.0, 0.0])
+        assert type(network.losses) is Losses
+        assert network.losses == [round(loss, 3) for loss in network.losses]
+        assert len(network.losses) == 2

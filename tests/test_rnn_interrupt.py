@@ -109,6 +109,25 @@ def test_ctrl_c_changes_nothing_between_updates(backend, call):
     assert run(INTERRUPT_OTHERS, call, backend=backend) == "stopped\n"
 
 
+EMPTY = """
+import signal, threading
+import fastrnn
+
+network = fastrnn.RNN(1, epochs=10**4, seed=1)
+empty = [[] for _ in range(10**6)]
+threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+try:
+    network.train([[1.0], *empty], [[1.0], *empty])
+    print("completed")
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_ctrl_c_is_heard_over_empty_sequences(backend):
+    assert run(EMPTY, backend=backend) == "stopped\n"
+
+
 THREADS = """
 import threading
 import numpy

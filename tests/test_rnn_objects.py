@@ -194,3 +194,76 @@ def test_verbose(network, capsys):
     assert capsys.readouterr().out == ""
     network.train([0.5, 1.0], [1.0, 0.5], verbose=True)
     assert capsys.readouterr().out.splitlines() == [f"Epoch {e}: Loss = {network.losses[14 + e]:.4f}" for e in (0, 10)]
+
+
+def test_views_are_the_callers_own(network):
+    """Whoever lets go of a view lets go of that one alone."""
+    with network.b_hidden as view:
+        view[0] = 0.5
+    network.w_hidden_output.release()
+    network.parameters["b_output"].release()
+    assert network.b_hidden[0] == 0.5
+    assert network.w_hidden_output.tolist()
+    assert network.parameters["b_output"].tolist()
+    network.predict([0.5])
+
+
+def everything(network):
+    return network.__getstate__(), repr(network)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hidden_size": 0},
+        {"hidden_size": 70, "cell": "none"},
+        {"hidden_size": 70, "lr": -1.0},
+        {"hidden_size": 70, "epochs": "ten"},
+        {"hidden_size": 70, "clip": 0.0},
+        {"hidden_size": 70, "momentum": 0.5, "optimizer": "adam"},
+        {"hidden_size": 70, "seed": [1]},
+        {"hidden_size": 2**63 - 1},
+    ],
+)
+def test_a_failed_init_on_a_living_network_changes_nothing(network, options):
+    before = everything(network)
+    with pytest.raises((TypeError, ValueError)):
+        network.__init__(**options)
+    assert everything(network) == before
+    assert network.step(1.0) == network.predict([1.0], state=before[0]["_state"])[0]
+
+
+def test_init_once_more_is_a_new_network(fastrnn, network):
+    network.__init__(5, cell="lstm", seed=1)
+    assert network == fastrnn.RNN(5, cell="lstm", seed=1)
+    assert network.losses == []
+    assert len(network.state) == 10
+
+
+STATES_THAT_ARE_NONE = {
+    "no lr": (lambda s: {name: value for name, value in s.items() if name != "lr"}, "it has no 'lr'"),
+    "a memory too short": (lambda s: s | {"_memory": s["_memory"][:-8]}, "a buffer of "),
+    "part of a number": (lambda s: s | {"_memory": s["_memory"][:-1]}, "its memory is "),
+    "words": (lambda s: s | {"_memory": "words"}, ""),
+    "another size": (lambda s: s | {"hidden_size": 4}, "a buffer of "),
+    "a size too large": (lambda s: s | {"hidden_size": 2**62}, "too large"),
+    "no cell": (lambda s: s | {"cell": "peephole"}, "cell must be "),
+    "no number": (lambda s: s | {"lr": "fast"}, "lr must be a real number"),
+    "no window": (lambda s: s | {"window": -1}, "window must be at least 1"),
+    "a state too short": (lambda s: s | {"_state": s["_state"][1:]}, "a buffer of 3 numbers"),
+    "a waiting step too short": (lambda s: s | {"_waiting": [[1.0]]}, "a buffer of "),
+    "no waiting steps": (lambda s: s | {"_waiting": 5}, ""),
+    "no losses": (lambda s: s | {"losses": None}, "losses must be a list"),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), STATES_THAT_ARE_NONE.values(), ids=STATES_THAT_ARE_NONE)
+def test_a_state_that_is_none_is_refused_and_changes_nothing(network, change, told):
+    before = everything(network)
+    with pytest.raises(ValueError, match=f"^this is no state of RNN: .*{told}"):
+        network.__setstate__(change(before[0]))
+    assert everything(network) == before
+    network.learn(0.5, 1.0)
+    other = type(network).__new__(type(network))
+    with pytest.raises(ValueError, match="this is no state"):
+        other.__setstate__(change(before[0]))

@@ -1,6 +1,7 @@
 """RNN: sample by sample, in chunks and all at once, resumed or in one go: the same bits."""
 
 import copy
+from math import inf
 
 import numpy as np
 import pytest
@@ -237,3 +238,23 @@ def test_generate_for_pandas(fastrnn):
     result = network.generate(pandas.Series(X, index=range(100, 110)), 10)
     assert isinstance(result, pandas.Series)
     assert list(result.index) == list(range(10))
+
+
+def test_an_infinite_state_goes_on_in_chunks_as_in_one_go(fastrnn):
+    """With relu a state can grow without end. Infinity is a number to go on from; what is not a number is refused."""
+    network = fastrnn.RNN(1, activation="relu", seed=0)
+    network.w_input_hidden, network.w_hidden_hidden, network.b_hidden = [[1e200]], [[1e200]], [0.0]
+    network.w_hidden_output = [[1.0]]
+    x = [1.0, 1.0, 1.0, 1.0]
+    whole = network.predict(x)
+    assert whole[2:] == [inf, inf]
+    for kind in (list, np.array):
+        state = kind(network.state)
+        assert [*network.predict(x[:3], state=state), *network.predict(x[3:], state=state)] == whole
+        assert list(state) == [inf]
+    assert [network.step(value) for value in x] == whole
+    assert network.state == [inf]
+    network.state = network.state
+    assert copy.deepcopy(network) == network
+    with pytest.raises(ValueError, match=r"state\[0\] must be finite, not nan"):
+        network.state = [float("nan")]

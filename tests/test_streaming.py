@@ -107,3 +107,20 @@ def test_an_error_while_printing_leaves_the_epoch_complete(fastrnn, monkeypatch)
     assert network.losses == expected.losses
     network.epochs = 11
     assert network == expected
+
+
+def test_what_is_written_while_it_prints_counts_from_the_next_epoch_on(fastrnn, monkeypatch):
+    network, expected = fastrnn.SimpleRNN(epochs=21, seed=2), fastrnn.SimpleRNN(epochs=11, seed=2)
+
+    def write(of):
+        of.b_output, of.lr = 2.5, 0.75
+
+    monkeypatch.setattr("builtins.print", lambda line, **_: write(network) if line.startswith("Epoch 10") else None)
+    network.train([0, 1, 0], [1, 0, 1])
+    expected.train([0, 1, 0], [1, 0, 1], verbose=False)
+    write(expected)
+    expected.epochs = 10
+    expected.train([0, 1, 0], [1, 0, 1], verbose=False)
+    network.epochs = 10
+    assert network == expected
+    assert network.losses == expected.losses
