@@ -104,10 +104,10 @@ cdef class Doubles:
     cdef double* start
     cdef Py_ssize_t length
 
-    def __cinit__(self, Py_ssize_t length, str what="numbers"):
+    def __cinit__(self, Py_ssize_t length):
         self.memory = calloc(length + 8, sizeof(double))
         if self.memory == NULL:
-            raise MemoryError(f"there is no memory for {length:,} {what}")
+            raise MemoryError
         self.start = <double*> ((<uintptr_t> self.memory + 63) // 64 * 64)
         self.length = length
 
@@ -224,9 +224,12 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
     cdef Py_ssize_t learning = 0
     if learns:
         learning = padded(at.memory) + at.gates * at.hidden_width + state + at.gates_width + at.row
-    if steps >= (PY_SSIZE_T_MAX // 16 - columns - learning) // at.row:
-        raise MemoryError(f"there is no memory for {steps:,} steps at once: lower window")
-    tape.memory = Doubles((steps + 1) * at.row + columns + learning, f"numbers, {steps:,} steps at once: lower window")
+    try:
+        if steps >= (PY_SSIZE_T_MAX // 16 - columns - learning) // at.row:
+            raise MemoryError
+        tape.memory = Doubles((steps + 1) * at.row + columns + learning)
+    except MemoryError:
+        raise MemoryError(f"there is no memory for {steps:,} steps at once: lower window") from None
     tape.steps, tape.learns = steps, learns
     tape.rows = tape.memory.start
     tape.columns = tape.rows + (steps + 1) * at.row

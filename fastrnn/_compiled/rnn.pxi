@@ -32,7 +32,10 @@ cdef class Body:
         net.optimizer = OPTIMIZERS[[OPTIMIZERS[i].name for i in range(3)].index(name)]
         net.classes = spec.classes
         self.spec = spec
-        self.memory = Doubles(net.at.memory, f"numbers, for {spec.parameters:,} parameters")
+        try:
+            self.memory = Doubles(net.at.memory)
+        except MemoryError:
+            raise MemoryError(f"there is no memory for {spec.parameters:,} parameters") from None
         net.memory = self.memory.start
         net.memory[net.at.powers] = net.memory[net.at.powers + 1] = 1.0
         net.parameters = parameters_at(&net.at, net.memory)

@@ -32,7 +32,10 @@ class Network:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.bytes = memoryview(bytearray(8 * (3 * spec.parameters + 2)))
+        try:
+            self.bytes = memoryview(bytearray(8 * (3 * spec.parameters + 2)))
+        except MemoryError:
+            raise MemoryError(f"there is no memory for {spec.parameters:,} parameters") from None
         self.memory = self.bytes.cast("d")
         self.memory[3 * spec.parameters] = self.memory[3 * spec.parameters + 1] = 1.0
         self.views: dict[str, memoryview[float]] = {}
