@@ -5,7 +5,7 @@ import random
 import pytest
 
 from fastrnn._kinds import Spec
-from tests.test_rnn_identity import KINDS, OUTPUTS, buffer
+from tests.test_rnn_identity import KINDS, OUTPUTS, buffer, target
 
 
 @pytest.mark.parametrize(("cell", "activation"), KINDS)
@@ -15,16 +15,14 @@ def test_gradients(fastrnn, cell, activation, output, loss):
     source = random.Random(f"{cell} {activation} {output} {loss}")
     inputs, size, outputs, steps = 2, 3, 2, 5
     network = fastrnn.simple.core.RNNCore()
-    network._build(Spec(size, cell, activation, inputs, outputs, output, loss))
+    spec = Spec(size, cell, activation, inputs, outputs, output, loss)
+    network._build(spec)
     network._lr, network._window = 1.0, 0
     start = network._memory.tolist()
     count = (len(start) - 2) // 3
     start[:count] = [source.uniform(-1, 1) for _ in range(count)]
     x = buffer([source.uniform(-1, 1) for _ in range(steps * inputs)])
-    if loss == "cross_entropy":
-        y = buffer([float(source.randrange(outputs)) for _ in range(steps)])
-    else:
-        y = buffer([source.random() for _ in range(steps * outputs)])
+    y = buffer([target(source, spec) for _ in range(steps * spec.target_size)])
 
     def train(memory):
         losses = []

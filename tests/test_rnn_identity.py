@@ -2,22 +2,24 @@
 
 import random
 import struct
-from math import inf, isfinite
+from math import inf, isfinite, isinf
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastrnn._kinds import Spec
+from fastrnn._kinds import CELLS, LOSSES, OPTIMIZERS, Spec
 
-KINDS = [("elman", "tanh"), ("elman", "sigmoid"), ("elman", "relu"), ("gru", "tanh"), ("lstm", "tanh")]
-OUTPUTS = [
-    ("linear", "half_squared_error"),
-    ("sigmoid", "half_squared_error"),
-    ("sigmoid", "binary_cross_entropy"),
-    ("softmax", "cross_entropy"),
+KINDS = [(cell, activation) for cell, row in CELLS.items() for activation in row.activations]
+OUTPUTS = [(output, loss) for loss, row in LOSSES.items() for output in row.outputs]
+LEARNERS = [  # an optimizer with its settings at 0, and with others
+    (name, *settings)
+    for name, row in OPTIMIZERS.items()
+    for settings in dict.fromkeys([(0.0,) * len(row.settings), (0.9,) * len(row.settings)])
 ]
-OPTIMIZERS = [("sgd", 0.0), ("sgd", 0.9), ("adam",), ("adamw", 0.1)]  # with settings
+ELMAN, GRU, LSTM = ("elman", "tanh"), ("gru", "tanh"), ("lstm", "tanh")
+LINEAR, SOFTMAX = ("linear", "half_squared_error"), ("softmax", "cross_entropy")
+SGD, MOMENTUM, ADAM, ADAMW = ("sgd", 0.0), ("sgd", 0.9), ("adam",), ("adamw", 0.1)
 
 
 def buffer(values):
@@ -31,6 +33,14 @@ def packed(values):
     return struct.pack(f"{len(values)}d", *values)
 
 
+def target(source, spec):
+    """A number that the loss can take."""
+    low, high = spec.targets
+    if spec.classes:
+        return float(source.randint(0, int(high)))
+    return source.uniform(-1, 1) if isinf(low) else source.choice([low, high, source.uniform(low, high)])
+
+
 def everything(core, case):
     """All that a network gives and leaves behind, as one list of bytes and messages."""
     kind, output, optimizer, sizes, window, clip, lr, lengths, seed, scale = case
@@ -40,7 +50,7 @@ def everything(core, case):
     network = core.RNNCore()
     network._build(Spec(size, *kind, inputs, outputs, *output, optimizer[0]))
     network._lr, network._clip, network._window = lr, clip, window
-    network._settings = optimizer[1:]
+    network._settings = [*LOSSES[output[1]].settings.values(), *optimizer[1:]]
     for view in network.parameters.values():
         for i in range(view.shape[0]):
             if view.ndim == 1:
@@ -49,14 +59,9 @@ def everything(core, case):
                 for j in range(view.shape[1]):
                     view[i, j] = source.uniform(-scale, scale)
     steps = sum(lengths)
-    targets = 1 if output[1] == "cross_entropy" else outputs
+    targets = network._spec.target_size
     x = [source.choice([0.0, 1.0, source.uniform(-3, 3)]) for _ in range(steps * inputs)]
-    draw = {
-        "half_squared_error": lambda: source.uniform(-1, 1),
-        "binary_cross_entropy": lambda: source.choice([0.0, 1.0, source.random()]),
-        "cross_entropy": lambda: float(source.randrange(outputs)),
-    }[output[1]]
-    y = [draw() for _ in range(steps * targets)]
+    y = [target(source, network._spec) for _ in range(steps * targets)]
     seen = []
 
     def note(label):
@@ -123,7 +128,7 @@ sizes = st.tuples(widths, units, widths) | st.tuples(widths, units).map(lambda p
 cases = st.tuples(
     st.sampled_from(KINDS),
     st.sampled_from(OUTPUTS),
-    st.sampled_from(OPTIMIZERS),
+    st.sampled_from(LEARNERS),
     sizes,
     st.sampled_from([0, 1, 1, 2, 3, 5, 8, 40]),
     st.sampled_from([inf, inf, 1.0, 0.01]),
@@ -135,13 +140,13 @@ cases = st.tuples(
 
 
 @given(case=cases)
-@example((KINDS[0], OUTPUTS[0], OPTIMIZERS[0], (1, 16, 1), 32, inf, 0.01, [100], 1, 0.3))
-@example((KINDS[3], OUTPUTS[0], OPTIMIZERS[2], (1, 33, 2), 0, 0.1, 0.01, [150], 1, 0.3))
-@example((KINDS[4], OUTPUTS[3], OPTIMIZERS[3], (3, 40, 5), 32, 0.1, 0.01, [70, 2], 1, 0.3))
-@example((KINDS[0], OUTPUTS[0], OPTIMIZERS[0], (3, 70, 2), 5, inf, 0.01, [11], 1, 0.3))  # gradients come in parts of 64
-@example((KINDS[0], OUTPUTS[0], OPTIMIZERS[0], (2, 7, 2), 0, inf, 0.01, [300], 1, 0.3))  # and of 128 steps
-@example((KINDS[3], OUTPUTS[0], OPTIMIZERS[0], (70, 5, 3), 5, inf, 0.01, [11], 1, 0.3))
-@example((KINDS[4], OUTPUTS[0], OPTIMIZERS[0], (2, 66, 67), 5, inf, 0.01, [11], 1, 0.3))
+@example((ELMAN, LINEAR, SGD, (1, 16, 1), 32, inf, 0.01, [100], 1, 0.3))
+@example((GRU, LINEAR, ADAM, (1, 33, 2), 0, 0.1, 0.01, [150], 1, 0.3))
+@example((LSTM, SOFTMAX, ADAMW, (3, 40, 5), 32, 0.1, 0.01, [70, 2], 1, 0.3))
+@example((ELMAN, LINEAR, SGD, (3, 70, 2), 5, inf, 0.01, [11], 1, 0.3))  # gradients come in parts of 64
+@example((ELMAN, LINEAR, SGD, (2, 7, 2), 0, inf, 0.01, [300], 1, 0.3))  # and of 128 steps
+@example((GRU, LINEAR, SGD, (70, 5, 3), 5, inf, 0.01, [11], 1, 0.3))
+@example((LSTM, LINEAR, SGD, (2, 66, 67), 5, inf, 0.01, [11], 1, 0.3))
 def test_everything(packages, case):
     *compiled, twin = (everything(package.simple.core, case) for package in packages)
     assert all(found == twin for found in compiled)
@@ -151,12 +156,12 @@ LARGE = [(kind, 66 if kind[0] == "elman" else 41) for kind in KINDS]  # more wei
 
 
 @pytest.mark.parametrize(("kind", "size"), LARGE)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS[:2])
+@pytest.mark.parametrize("optimizer", [SGD, MOMENTUM])
 @pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize(("lr", "scale"), [(0.01, 0.3), (30.0, 3.0), (1e200, 1e3)])
 def test_large(packages, kind, size, optimizer, window, lr, scale):
     """Where plain sgd writes no gradient down, and with a window of 1 computes the next step's sums beside it."""
-    case = kind, OUTPUTS[0], optimizer, (2, size, 2), window, inf, lr, [5, 1, 4], 1, scale
+    case = kind, LINEAR, optimizer, (2, size, 2), window, inf, lr, [5, 1, 4], 1, scale
     *compiled, twin = (everything(package.simple.core, case) for package in packages)
     assert all(found == twin for found in compiled)
 
@@ -193,7 +198,7 @@ def test_a_class_that_there_is_not(fastrnn, label):
 def combinations():
     for kind in KINDS:
         for output in OUTPUTS:
-            for optimizer in OPTIMIZERS:
+            for optimizer in LEARNERS:
                 yield kind, output, optimizer
 
 

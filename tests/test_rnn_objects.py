@@ -9,10 +9,12 @@ from math import sqrt
 import numpy as np
 import pytest
 
-SHAPES = {
-    "elman": {"w_input_hidden": (3, 2), "w_hidden_hidden": (3, 3), "b_hidden": (3,)},
-    "gru": {"w_input_hidden": (9, 2), "w_hidden_hidden": (9, 3), "b_hidden": (9,), "b_hidden_hidden": (3,)},
-    "lstm": {"w_input_hidden": (12, 2), "w_hidden_hidden": (12, 3), "b_hidden": (12,)},
+from fastrnn._kinds import CELLS
+
+SHAPES = {  # of 3 units and 2 inputs
+    cell: {"w_input_hidden": (3 * row.gates, 2), "w_hidden_hidden": (3 * row.gates, 3), "b_hidden": (3 * row.gates,)}
+    | {name: (3 * parts,) for name, parts in row.own.items()}
+    for cell, row in CELLS.items()
 }
 OUTPUT = {"w_hidden_output": (4, 3), "b_output": (4,)}
 
@@ -64,6 +66,16 @@ def test_parameters(fastrnn, cell):
     for name, view in network.parameters.items():
         setattr(network, name, np.zeros(view.shape, "f4"))
         assert not np.asarray(view).any()
+
+
+@pytest.mark.parametrize(
+    ("cell", "gates", "parameters"), [("elman", 1, 5), ("gru", 3, 6), ("lstm", 4, 5)], ids=["elman", "gru", "lstm"]
+)
+def test_shapes_are_those_that_the_docstring_tells(fastrnn, cell, gates, parameters):
+    network = fastrnn.RNN(3, cell=cell, input_size=2)
+    assert network.w_input_hidden.shape == (3 * gates, 2)
+    assert len(network.parameters) == parameters
+    assert len(network.state) == (6 if cell == "lstm" else 3)
 
 
 def test_a_parameter_from_its_own_memory(fastrnn):
