@@ -2,6 +2,15 @@
 
 # ---- helpers: what an RNN is ----
 
+cdef Py_ssize_t row_of(str name, const void* table, size_t row, size_t whole) except -1:
+    """The index of a kind in its table, of `whole` bytes and `row` bytes a row, each of which begins with the name."""
+    cdef size_t i
+    for i in range(whole // row):
+        if (<const char**> (<const char*> table + i * row))[0] == name.encode():
+            return i
+    raise ValueError(f"this core has no {name}")
+
+
 @cython.final
 @cython.internal
 cdef class Body:
@@ -20,16 +29,11 @@ cdef class Body:
     def __cinit__(self, spec):
         cdef Network* net = &self.net
         net.at = lay_out(spec)
-        name = spec.cell.encode()
-        net.cell = CELLS[[CELLS[i].name for i in range(3)].index(name)]
-        name = spec.activation.encode()
-        net.activation = ACTIVATIONS[[ACTIVATIONS[i].name for i in range(3)].index(name)]
-        name = spec.output.encode()
-        net.output = OUTPUTS[[OUTPUTS[i].name for i in range(3)].index(name)]
-        name = spec.loss.encode()
-        net.loss = LOSSES[[LOSSES[i].name for i in range(3)].index(name)]
-        name = spec.optimizer.encode()
-        net.optimizer = OPTIMIZERS[[OPTIMIZERS[i].name for i in range(3)].index(name)]
+        net.cell = CELLS[row_of(spec.cell, CELLS, sizeof(Cell), sizeof(CELLS))]
+        net.activation = ACTIVATIONS[row_of(spec.activation, ACTIVATIONS, sizeof(Activation), sizeof(ACTIVATIONS))]
+        net.output = OUTPUTS[row_of(spec.output, OUTPUTS, sizeof(Output), sizeof(OUTPUTS))]
+        net.loss = LOSSES[row_of(spec.loss, LOSSES, sizeof(Loss), sizeof(LOSSES))]
+        net.optimizer = OPTIMIZERS[row_of(spec.optimizer, OPTIMIZERS, sizeof(Optimizer), sizeof(OPTIMIZERS))]
         net.classes = spec.classes
         self.spec = spec
         try:
