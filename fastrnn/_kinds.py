@@ -13,7 +13,7 @@ from fastrnn._checks import count, one_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 
@@ -176,7 +176,3 @@ class Spec:
     def targets(self) -> tuple[float, float]:
         """The least and the largest number that a target can be."""
         return (0.0, self.output_size - 1.0) if self.classes else (LOSSES[self.loss].low, LOSSES[self.loss].high)
-
-    def __iter__(self) -> Iterator[Any]:
-        """What it was made of, in the order of NAMES."""
-        return (getattr(self, name) for name in self.NAMES)
