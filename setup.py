@@ -18,7 +18,7 @@ COVERAGE = os.environ.get("FASTRNN_COVERAGE") == "1"
 # -ffp-contract=off: gcc would fuse multiplications and additions where the CPU can, and the bits would differ from
 # Python's. The next two let it turn loops into vectors; they change no result. The one after keeps it from pairing up
 # the operations of a single step, which makes the chain of them longer: without it training takes 3 % more time.
-# -fno-fast-math: for an environment whose CFLAGS say otherwise. -g0: debugging symbols weigh more than the code.
+# -fno-fast-math: for an environment whose CFLAGS ask for parts of it. -g0: debugging symbols weigh more than the code.
 UNIX = [
     "-O3",
     "-fno-fast-math",
@@ -29,6 +29,18 @@ UNIX = [
     "-g0",
 ]
 MSVC = ["/O2", "/fp:precise"]
+# What no later option takes back. The first four reach the linker too, and code that it then adds flushes subnormal
+# numbers to zero in the whole process that imports fastrnn; with the next two x87 registers round to fewer bits there.
+# The last makes constants floats.
+OTHER_NUMBERS = {
+    "-ffast-math",
+    "-Ofast",
+    "-funsafe-math-optimizations",
+    "-mdaz-ftz",
+    "-mpc32",
+    "-mpc64",
+    "-fsingle-precision-constant",
+}
 V3 = {"unix": "-march=x86-64-v3", "msvc": "/arch:AVX2"}  # with it, vectors of four doubles instead of two
 
 
@@ -40,6 +52,16 @@ class BuildExt(build_ext):
         # One compiled core where it is not an x86-64 that is built for, and where coverage is to see each line once.
         if COVERAGE or not self.plat_name.endswith(("x86_64", "amd64")):
             self.extensions[:] = [ext for ext in self.extensions if ext.name == "fastrnn._core"]
+
+    def build_extensions(self):
+        refused = set()
+        for name in self.compiler.executables:
+            command = getattr(self.compiler, name) or []
+            refused |= OTHER_NUMBERS.intersection(command)
+            self.compiler.set_executable(name, [option for option in command if option not in OTHER_NUMBERS])
+        if refused:
+            print(f"\n*** Not passed on, since they change numbers: {' '.join(sorted(refused))}\n", file=sys.stderr)
+        super().build_extensions()
 
     def build_extension(self, ext):
         compiler = "msvc" if self.compiler.compiler_type == "msvc" else "unix"

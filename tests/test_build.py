@@ -238,13 +238,23 @@ def test_with_a_compiler(compiled, numbers):
 
 def test_flags_that_would_change_the_bits(fresh, tree, numbers):
     """Those of the environment, as distributions set them: for newer CPUs, which fuse operations, or for speed."""
-    if not X86_64 or "fma" not in CPU:
-        pytest.skip("needs an x86-64 Linux whose CPU has fused multiply-add")
-    fresh.install(tree, FASTRNN_BUILD="require", CFLAGS="-march=x86-64-v3 -ffp-contract=fast -ffast-math")
+    newer = "-march=x86-64-v3 -mpc32" if X86_64 and "fma" in CPU else ""
+    printed = fresh.install(
+        tree,
+        FASTRNN_BUILD="require",
+        CC="cc -funsafe-math-optimizations",
+        CFLAGS=f"-ffp-contract=fast -Ofast -ffinite-math-only {newer}",
+        LDFLAGS="-ffast-math",
+    )
+    refused = ["-Ofast", "-ffast-math", "-funsafe-math-optimizations", *newer.split()[1:]]
+    assert f"Not passed on, since they change numbers: {' '.join(refused)}\n" in printed
     assert fresh.train(FASTRNN_BACKEND="base") == ["base", numbers]
     assert fresh.train() == [BEST, numbers]
     program = "import fastrnn\ntry: fastrnn.SimpleRNN().predict([float('nan')])\nexcept ValueError: print('refused')"
     assert fresh.run(program) == "refused\n"  # to which -ffast-math is blind
+    for file in CORES:  # linked with -ffast-math, each of them would make it 0.0 in the user's whole process
+        program = f"import sys, fastrnn.{file.removesuffix(SUFFIX)}; print(sys.float_info.min / 2)"
+        assert fresh.run(program) == "1.1125369292536007e-308\n"
 
 
 def test_without_a_compiler(fresh, tree, numbers, failing_compiler):
