@@ -6,6 +6,7 @@ FASTRNN_BUILD in the environment: unset, a core that cannot be built is left out
 
 import os
 import sys
+import sysconfig
 from contextlib import suppress
 from importlib import import_module
 
@@ -28,6 +29,7 @@ UNIX = [
     "-fno-tree-slp-vectorize",
     "-g0",
 ]
+X86 = ["-msse2", "-mfpmath=sse"]  # as 64 bits have it anyway: the x87 registers of 32 bits would give other numbers
 MSVC = ["/O2", "/fp:precise"]
 # What no later option takes back. The first four reach the linker too, and code that it then adds flushes subnormal
 # numbers to zero in the whole process that imports fastrnn; with the next two x87 registers round to fewer bits there.
@@ -49,8 +51,10 @@ class BuildExt(build_ext):
         super().finalize_options()
         self.cython_c_in_temp = not COVERAGE  # else beside the .pyx, where Cython.Coverage looks for it
         self.force = True  # flags and environment change the core without changing a file's date
-        # One compiled core where it is not an x86-64 that is built for, and where coverage is to see each line once.
-        if COVERAGE or not self.plat_name.endswith(("x86_64", "amd64")):
+        # One compiled core where it is not an x86-64 that is built for, and where coverage is to see each line once. The
+        # platform of a 32-bit Python may bear the name of a 64-bit kernel.
+        x86_64 = self.plat_name.endswith(("x86_64", "amd64")) and sysconfig.get_config_var("SIZEOF_VOID_P") != 4
+        if COVERAGE or not x86_64:
             self.extensions[:] = [ext for ext in self.extensions if ext.name == "fastrnn._core"]
 
     def build_extensions(self):
@@ -66,6 +70,8 @@ class BuildExt(build_ext):
     def build_extension(self, ext):
         compiler = "msvc" if self.compiler.compiler_type == "msvc" else "unix"
         ext.extra_compile_args = {"unix": UNIX, "msvc": MSVC}[compiler]
+        if compiler == "unix" and self.plat_name.endswith(("x86_64", "amd64", "i386", "i486", "i586", "i686", "win32")):
+            ext.extra_compile_args = [*ext.extra_compile_args, *X86]
         if ext.name == "fastrnn._core_v3":
             ext.extra_compile_args = [*ext.extra_compile_args, V3[compiler]]
         if COVERAGE:
