@@ -51,8 +51,8 @@ class BuildExt(build_ext):
         super().finalize_options()
         self.cython_c_in_temp = not COVERAGE  # else beside the .pyx, where Cython.Coverage looks for it
         self.force = True  # flags and environment change the core without changing a file's date
-        # One compiled core where it is not an x86-64 that is built for, and where coverage is to see each line once. The
-        # platform of a 32-bit Python may bear the name of a 64-bit kernel.
+        # One compiled core where it is not an x86-64 that is built for, and where coverage is to see each line once.
+        # The platform of a 32-bit Python may bear the name of a 64-bit kernel.
         x86_64 = self.plat_name.endswith(("x86_64", "amd64")) and sysconfig.get_config_var("SIZEOF_VOID_P") != 4
         if COVERAGE or not x86_64:
             self.extensions[:] = [ext for ext in self.extensions if ext.name == "fastrnn._core"]
@@ -66,6 +66,12 @@ class BuildExt(build_ext):
         if refused:
             print(f"\n*** Not passed on, since they change numbers: {' '.join(sorted(refused))}\n", file=sys.stderr)
         super().build_extensions()
+        # A wheel without a core is one for any platform, as with FASTRNN_BUILD=no, and must not look like one with it.
+        if not any(os.path.exists(self.get_ext_fullpath(f"fastrnn.{core}")) for core in ("_core", "_core_v3")):
+            with suppress(FileNotFoundError):
+                os.remove(self.get_ext_fullpath("fastrnn._cpu"))
+            self.distribution.ext_modules = None
+            self.get_finalized_command("bdist_wheel").root_is_pure = True
 
     def build_extension(self, ext):
         compiler = "msvc" if self.compiler.compiler_type == "msvc" else "unix"

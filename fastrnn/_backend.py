@@ -52,8 +52,8 @@ def choose(wanted: str) -> tuple[str, ModuleType]:
         )
     raise ImportError(
         f"FASTRNN_BACKEND={wanted!r}, but that core is not in this installation: it was built without a C compiler or "
-        f"without Cython{', or for another kind of CPU' if wanted == 'v3' else ''}. Install it again with "
-        "FASTRNN_BUILD=require to see why, or unset FASTRNN_BACKEND"
+        f"without Cython{', or for another kind of CPU' if wanted == 'v3' else ''}. To see why, install it again by "
+        "FASTRNN_BUILD=require pip install --no-cache-dir --force-reinstall fastrnn, or unset FASTRNN_BACKEND"
     )
 
 

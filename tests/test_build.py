@@ -3,14 +3,18 @@
 Minutes, so only with `pytest -m build`. It needs pip, a compiler, and for setuptools and Cython a package index.
 """
 
+import functools
+import http.server
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import threading
 import tomllib
 import zipfile
 from pathlib import Path
@@ -260,6 +264,7 @@ def test_flags_that_would_change_the_bits(fresh, tree, numbers):
 def test_without_a_compiler(fresh, tree, numbers, failing_compiler):
     printed = fresh.install(tree, CC=failing_compiler)
     assert "fastrnn._core is left out, and the best core that is left runs" in printed
+    assert "-py3-none-any.whl" in printed
     assert not CORES & fresh.files()
     assert fresh.train() == ["python", numbers]
     printed = fresh.run("import fastrnn", FASTRNN_BACKEND="base", fails=True)
@@ -290,6 +295,7 @@ def test_with_a_compiler_that_does_not_know_the_cpu(fresh, tree, numbers, tmp_pa
     compiler.chmod(0o755)
     printed = fresh.install(tree, CC=compiler)
     assert "fastrnn._core_v3 is left out, and the best core that is left runs" in printed
+    assert "-py3-none-any.whl" not in printed
     assert fresh.train() == ["base", numbers]
 
 
@@ -302,6 +308,8 @@ def test_with_a_compiler_that_uses_wider_registers(fresh, tree, numbers, tmp_pat
     compiler.chmod(0o755)
     printed = fresh.install(tree, CC=compiler)
     assert "Doubles would be computed in wider registers (x87)" in printed
+    assert "-py3-none-any.whl" in printed
+    assert not CORES & fresh.files()
     assert fresh.train() == ["python", numbers]
 
 
@@ -331,6 +339,35 @@ def test_a_required_core(fresh, tree, failing_compiler, cython):
     assert "FASTRNN_BUILD=require, and fastrnn._core cannot be built" in printed
     assert ("This compiler fails." if cython else "No module named 'Cython'") in printed
     assert "No module named 'fastrnn'" in fresh.run("import fastrnn", fails=True)
+
+
+@pytest.fixture
+def index(sdist, tmp_path):
+    """The address of a package index that has the sdist alone: pip keeps the wheels that it builds from an address."""
+    folder = tmp_path / "index"
+    (folder / "fastrnn").mkdir(parents=True)
+    shutil.copy(sdist, folder / "fastrnn")
+    (folder / "fastrnn" / "index.html").write_text(f'<!DOCTYPE html><a href="{sdist.name}">{sdist.name}</a>')
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_a_required_core_and_the_wheels_that_pip_keeps(fresh, index, tmp_path, tools, numbers, failing_compiler):
+    """pip takes a wheel that it built without a compiler again, whatever FASTRNN_BUILD says: hence the advice."""
+    pip = (sys.executable, "-m", "pip", "--python", fresh.python, "install", "--verbose", "--no-build-isolation")
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, tools.iterdir())), "PIP_CACHE_DIR": tmp_path / "kept"}
+    run(*pip, "--index-url", index, "fastrnn", cwd=tmp_path, CC=failing_compiler, **environment)
+    assert fresh.train() == ["python", numbers]
+    (kept,) = (tmp_path / "kept").rglob("*.whl")
+    assert kept.name == f"fastrnn-{fastrnn.__version__}-py3-none-any.whl"
+    printed = fresh.run("import fastrnn", FASTRNN_BACKEND="base", fails=True)
+    (advice,) = (line for line in printed.splitlines() if "FASTRNN_BUILD=require" in line)
+    options = re.search("FASTRNN_BUILD=require pip install (.*) fastrnn", advice)[1].split()
+    run(*pip, "--index-url", index, *options, "fastrnn", cwd=tmp_path, FASTRNN_BUILD="require", **environment)
+    assert fresh.train() == [BEST, numbers]
 
 
 def test_no_core_wanted(fresh, tree, numbers):
