@@ -6,6 +6,7 @@ FASTRNN_BUILD in the environment: unset, a core that cannot be built is left out
 
 import os
 import sys
+import sysconfig
 from contextlib import suppress
 from importlib import import_module
 
@@ -18,7 +19,7 @@ COVERAGE = os.environ.get("FASTRNN_COVERAGE") == "1"
 # -ffp-contract=off: gcc would fuse multiplications and additions where the CPU can, and the bits would differ from
 # Python's. The next two let it turn loops into vectors; they change no result. The one after keeps it from pairing up
 # the operations of a single step, which makes the chain of them longer: without it training takes 3 % more time.
-# -fno-fast-math: for an environment whose CFLAGS say otherwise. -g0: debugging symbols weigh more than the code.
+# -fno-fast-math: for an environment whose CFLAGS ask for parts of it. -g0: debugging symbols weigh more than the code.
 UNIX = [
     "-O3",
     "-fno-fast-math",
@@ -28,7 +29,20 @@ UNIX = [
     "-fno-tree-slp-vectorize",
     "-g0",
 ]
+X86 = ["-msse2", "-mfpmath=sse"]  # as 64 bits have it anyway: the x87 registers of 32 bits would give other numbers
 MSVC = ["/O2", "/fp:precise"]
+# What no later option takes back. The first four reach the linker too, and code that it then adds flushes subnormal
+# numbers to zero in the whole process that imports fastrnn; with the next two x87 registers round to fewer bits there.
+# The last makes constants floats.
+OTHER_NUMBERS = {
+    "-ffast-math",
+    "-Ofast",
+    "-funsafe-math-optimizations",
+    "-mdaz-ftz",
+    "-mpc32",
+    "-mpc64",
+    "-fsingle-precision-constant",
+}
 V3 = {"unix": "-march=x86-64-v3", "msvc": "/arch:AVX2"}  # with it, vectors of four doubles instead of two
 
 
@@ -38,12 +52,32 @@ class BuildExt(build_ext):
         self.cython_c_in_temp = not COVERAGE  # else beside the .pyx, where Cython.Coverage looks for it
         self.force = True  # flags and environment change the core without changing a file's date
         # One compiled core where it is not an x86-64 that is built for, and where coverage is to see each line once.
-        if COVERAGE or not self.plat_name.endswith(("x86_64", "amd64")):
+        # The platform of a 32-bit Python may bear the name of a 64-bit kernel.
+        x86_64 = self.plat_name.endswith(("x86_64", "amd64")) and sysconfig.get_config_var("SIZEOF_VOID_P") != 4
+        if COVERAGE or not x86_64:
             self.extensions[:] = [ext for ext in self.extensions if ext.name == "fastrnn._core"]
+
+    def build_extensions(self):
+        refused = set()
+        for name in self.compiler.executables:
+            command = getattr(self.compiler, name) or []
+            refused |= OTHER_NUMBERS.intersection(command)
+            self.compiler.set_executable(name, [option for option in command if option not in OTHER_NUMBERS])
+        if refused:
+            print(f"\n*** Not passed on, since they change numbers: {' '.join(sorted(refused))}\n", file=sys.stderr)
+        super().build_extensions()
+        # A wheel without a core is one for any platform, as with FASTRNN_BUILD=no, and must not look like one with it.
+        if not any(os.path.exists(self.get_ext_fullpath(f"fastrnn.{core}")) for core in ("_core", "_core_v3")):
+            with suppress(FileNotFoundError):
+                os.remove(self.get_ext_fullpath("fastrnn._cpu"))
+            self.distribution.ext_modules = None
+            self.get_finalized_command("bdist_wheel").root_is_pure = True
 
     def build_extension(self, ext):
         compiler = "msvc" if self.compiler.compiler_type == "msvc" else "unix"
         ext.extra_compile_args = {"unix": UNIX, "msvc": MSVC}[compiler]
+        if compiler == "unix" and self.plat_name.endswith(("x86_64", "amd64", "i386", "i486", "i586", "i686", "win32")):
+            ext.extra_compile_args = [*ext.extra_compile_args, *X86]
         if ext.name == "fastrnn._core_v3":
             ext.extra_compile_args = [*ext.extra_compile_args, V3[compiler]]
         if COVERAGE:

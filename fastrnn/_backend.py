@@ -1,7 +1,8 @@
 """Picks the core, once, when fastrnn is imported.
 
 The environment variable FASTRNN_BACKEND unset or empty: the best core that is there and that the CPU can run. A core's
-name: that core, or an ImportError that says why it cannot be.
+name: that core, or an ImportError that says why it cannot be. A compiled core can be loaded in one interpreter
+of a process alone, and from Python 3.12 on in the main one: in others the pure-Python core is the best there is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["backend", "core"]
 
 CORES = {"v3": "fastrnn._core_v3", "base": "fastrnn._core", "python": "fastrnn._fallback"}  # by name, best first
+
+# How the errors end by which Python and Cython refuse to load a compiled module in this interpreter.
+REFUSALS = ("loading in subinterpreters", "one interpreter per process.")
 
 
 def load(module: str) -> ModuleType | None:
@@ -40,11 +44,22 @@ def choose(wanted: str) -> tuple[str, ModuleType]:
     """The name and the module of the core to run, for a value of FASTRNN_BACKEND."""
     if wanted and wanted not in CORES:
         raise ImportError(f"FASTRNN_BACKEND={wanted!r} is none of the cores: {', '.join(CORES)}")
+    refused = None
     for name in [wanted] if wanted else CORES:
-        if runs(name):
-            core = load(CORES[name])
+        try:
+            core = load(CORES[name]) if runs(name) else None
+        except ImportError as error:
+            if not str(error).endswith(REFUSALS):
+                raise
+            refused = error
+        else:
             if core is not None:
                 return name, core
+    if refused is not None:
+        raise ImportError(
+            f"FASTRNN_BACKEND={wanted!r}, but compiled cores cannot be loaded in a subinterpreter, or in a second "
+            "interpreter of a process. Unset FASTRNN_BACKEND to run the best core that can be loaded here"
+        ) from refused
     if wanted == "v3" and load("fastrnn._cpu") is not None and not runs(wanted):
         raise ImportError(
             "FASTRNN_BACKEND='v3', but that core needs a CPU and an operating system that offer x86-64-v3 (AVX2), and "
@@ -52,8 +67,8 @@ def choose(wanted: str) -> tuple[str, ModuleType]:
         )
     raise ImportError(
         f"FASTRNN_BACKEND={wanted!r}, but that core is not in this installation: it was built without a C compiler or "
-        f"without Cython{', or for another kind of CPU' if wanted == 'v3' else ''}. Install it again with "
-        "FASTRNN_BUILD=require to see why, or unset FASTRNN_BACKEND"
+        f"without Cython{', or for another kind of CPU' if wanted == 'v3' else ''}. To see why, install it again by "
+        "FASTRNN_BUILD=require pip install --no-cache-dir --force-reinstall fastrnn, or unset FASTRNN_BACKEND"
     )
 
 

@@ -41,6 +41,10 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
+    #include <float.h>              /* 1 and 16 say that narrower types than double are computed otherwise */
+    #if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 1 && FLT_EVAL_METHOD != 16
+    #error "Doubles would be computed in wider registers (x87), which give other numbers than Python"
+    #endif
     #ifdef _MSC_VER
     #pragma fp_contract(off)        /* for what setup.py tells other compilers by an option */
     #endif

@@ -1,6 +1,9 @@
 #ifndef FASTRNN_CPU_H
 #define FASTRNN_CPU_H
 /* Whether the CPU and the operating system offer x86-64-v3, as the x86-64 psABI defines it. Bits by Intel's manual, vol. 2A, CPUID. */
+#if !defined(__x86_64__) && !defined(_M_X64)
+#error "x86-64-v3 is for 64-bit x86 alone"
+#endif
 #include <stdint.h>
 
 #ifdef _MSC_VER

@@ -1,6 +1,7 @@
 """Which core runs, and what importing fastrnn brings along."""
 
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -8,9 +9,9 @@ import sys
 import pytest
 
 
-def python(program, **environment):
+def python(program, *arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, *arguments],
         env={**{name: value for name, value in os.environ.items() if name != "FASTRNN_BACKEND"}, **environment},
         capture_output=True,
         text=True,
@@ -80,6 +81,44 @@ def test_without_v3(cpu, why):
     done = python(cpu + WITHOUT_CORE, FASTRNN_BACKEND="v3")
     assert done.returncode == 1
     assert f"ImportError: FASTRNN_BACKEND='v3', but {why}" in done.stderr
+
+
+SUBINTERPRETER = """
+try:
+    import _interpreters as interpreters
+except ModuleNotFoundError:
+    import _xxsubinterpreters as interpreters  # its name before Python 3.13
+PROGRAM = '''
+import os
+os.environ["FASTRNN_BACKEND"] = "WANTED"
+try:
+    import fastrnn
+    print(fastrnn.backend, fastrnn.RNN(2, seed=1).predict([1.0, 2.0]), flush=True)
+except ImportError as error:
+    print(error, flush=True)
+'''
+import importlib.util, sys, fastrnn
+for module in ("fastrnn._core", "fastrnn._core_v3"):
+    if importlib.util.find_spec(module):
+        importlib.import_module(module)  # before Python 3.12 it can be loaded in any interpreter, but in one alone
+print(fastrnn.RNN(2, seed=1).predict([1.0, 2.0]), flush=True)
+for wanted in sys.argv[1:]:
+    interpreters.run_string(interpreters.create(), PROGRAM.replace("WANTED", wanted))
+"""
+
+
+@pytest.mark.usefixtures("packages")
+def test_in_a_subinterpreter():
+    """The plain column runs, which is all that can be loaded there, with the same numbers."""
+    if not any(map(importlib.util.find_spec, ("_interpreters", "_xxsubinterpreters"))):
+        pytest.skip("this Python has no module to make subinterpreters")
+    compiled = ["base", "v3"] if importlib.util.find_spec("fastrnn._cpu") else ["base"]
+    done = python(SUBINTERPRETER, "", "python", *compiled)
+    assert done.returncode == 0, done.stderr
+    numbers, best, plain, *refused = done.stdout.splitlines()
+    assert best == plain == f"python {numbers}"
+    for name, line in zip(compiled, refused, strict=True):
+        assert line.startswith(f"FASTRNN_BACKEND='{name}', but compiled cores cannot be loaded in a subinterpreter")
 
 
 def test_imports_the_standard_library_alone(backend):

@@ -3,14 +3,18 @@
 Minutes, so only with `pytest -m build`. It needs pip, a compiler, and for setuptools and Cython a package index.
 """
 
+import functools
+import http.server
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import threading
 import tomllib
 import zipfile
 from pathlib import Path
@@ -239,18 +243,29 @@ def test_with_a_compiler(compiled, numbers):
 
 def test_flags_that_would_change_the_bits(fresh, tree, numbers):
     """Those of the environment, as distributions set them: for newer CPUs, which fuse operations, or for speed."""
-    if not X86_64 or "fma" not in CPU:
-        pytest.skip("needs an x86-64 Linux whose CPU has fused multiply-add")
-    fresh.install(tree, FASTRNN_BUILD="require", CFLAGS="-march=x86-64-v3 -ffp-contract=fast -ffast-math")
+    newer = "-march=x86-64-v3 -mfpmath=387 -mpc32" if X86_64 and "fma" in CPU else ""
+    printed = fresh.install(
+        tree,
+        FASTRNN_BUILD="require",
+        CC="cc -funsafe-math-optimizations",
+        CFLAGS=f"-ffp-contract=fast -Ofast -ffinite-math-only {newer}",
+        LDFLAGS="-ffast-math",
+    )
+    refused = ["-Ofast", "-ffast-math", "-funsafe-math-optimizations", *newer.split()[2:]]
+    assert f"Not passed on, since they change numbers: {' '.join(refused)}\n" in printed
     assert fresh.train(FASTRNN_BACKEND="base") == ["base", numbers]
     assert fresh.train() == [BEST, numbers]
     program = "import fastrnn\ntry: fastrnn.SimpleRNN().predict([float('nan')])\nexcept ValueError: print('refused')"
     assert fresh.run(program) == "refused\n"  # to which -ffast-math is blind
+    for file in CORES:  # linked with -ffast-math, each of them would make it 0.0 in the user's whole process
+        program = f"import sys, fastrnn.{file.removesuffix(SUFFIX)}; print(sys.float_info.min / 2)"
+        assert fresh.run(program) == "1.1125369292536007e-308\n"
 
 
 def test_without_a_compiler(fresh, tree, numbers, failing_compiler):
     printed = fresh.install(tree, CC=failing_compiler)
     assert "fastrnn._core is left out, and the best core that is left runs" in printed
+    assert "-py3-none-any.whl" in printed
     assert not CORES & fresh.files()
     assert fresh.train() == ["python", numbers]
     printed = fresh.run("import fastrnn", FASTRNN_BACKEND="base", fails=True)
@@ -281,7 +296,34 @@ def test_with_a_compiler_that_does_not_know_the_cpu(fresh, tree, numbers, tmp_pa
     compiler.chmod(0o755)
     printed = fresh.install(tree, CC=compiler)
     assert "fastrnn._core_v3 is left out, and the best core that is left runs" in printed
+    assert "-py3-none-any.whl" not in printed
     assert fresh.train() == ["base", numbers]
+
+
+def test_with_a_compiler_that_uses_wider_registers(fresh, tree, numbers, tmp_path):
+    """As one for 32-bit x86 would that knows no better: its core gives other numbers, and is left out."""
+    if not X86_64:
+        pytest.skip("needs an x86-64, which has such registers beside its own")
+    compiler = tmp_path / "x87-compiler"
+    compiler.write_text('#!/bin/sh\nexec cc "$@" -mfpmath=387\n')
+    compiler.chmod(0o755)
+    printed = fresh.install(tree, CC=compiler)
+    assert "Doubles would be computed in wider registers (x87)" in printed
+    assert "-py3-none-any.whl" in printed
+    assert not CORES & fresh.files()
+    assert fresh.train() == ["python", numbers]
+
+
+def test_for_32_bits(fresh, tree, numbers):
+    """A 32-bit Python under a 64-bit kernel, whose platform bears the kernel's name: v3 is for 64 bits alone."""
+    setup = tree / "setup.py"
+    as_if = "import sysconfig\nsysconfig.get_config_vars()['SIZEOF_VOID_P'] = 4\n"
+    setup.write_text(as_if + setup.read_text())
+    fresh.install(tree, FASTRNN_BUILD="require")
+    assert fresh.files() & CORES == {f"_core{SUFFIX}"}
+    assert fresh.train() == ["base", numbers]
+    printed = run("cc", "-E", "-U__x86_64__", tree / "fastrnn" / "_cpu.h", cwd=tree, fails=True)
+    assert "x86-64-v3 is for 64-bit x86 alone" in printed
 
 
 def test_a_core_that_imports_wrongly_is_not_passed_over(fresh, tree):
@@ -298,6 +340,35 @@ def test_a_required_core(fresh, tree, failing_compiler, cython):
     assert "FASTRNN_BUILD=require, and fastrnn._core cannot be built" in printed
     assert ("This compiler fails." if cython else "No module named 'Cython'") in printed
     assert "No module named 'fastrnn'" in fresh.run("import fastrnn", fails=True)
+
+
+@pytest.fixture
+def index(sdist, tmp_path):
+    """The address of a package index that has the sdist alone: pip keeps the wheels that it builds from an address."""
+    folder = tmp_path / "index"
+    (folder / "fastrnn").mkdir(parents=True)
+    shutil.copy(sdist, folder / "fastrnn")
+    (folder / "fastrnn" / "index.html").write_text(f'<!DOCTYPE html><a href="{sdist.name}">{sdist.name}</a>')
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_a_required_core_and_the_wheels_that_pip_keeps(fresh, index, tmp_path, tools, numbers, failing_compiler):
+    """pip takes a wheel that it built without a compiler again, whatever FASTRNN_BUILD says: hence the advice."""
+    pip = (sys.executable, "-m", "pip", "--python", fresh.python, "install", "--verbose", "--no-build-isolation")
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, tools.iterdir())), "PIP_CACHE_DIR": tmp_path / "kept"}
+    run(*pip, "--index-url", index, "fastrnn", cwd=tmp_path, CC=failing_compiler, **environment)
+    assert fresh.train() == ["python", numbers]
+    (kept,) = (tmp_path / "kept").rglob("*.whl")
+    assert kept.name == f"fastrnn-{fastrnn.__version__}-py3-none-any.whl"
+    printed = fresh.run("import fastrnn", FASTRNN_BACKEND="base", fails=True)
+    (advice,) = (line for line in printed.splitlines() if "FASTRNN_BUILD=require" in line)
+    options = re.search("FASTRNN_BUILD=require pip install (.*) fastrnn", advice)[1].split()
+    run(*pip, "--index-url", index, *options, "fastrnn", cwd=tmp_path, FASTRNN_BUILD="require", **environment)
+    assert fresh.train() == [BEST, numbers]
 
 
 def test_no_core_wanted(fresh, tree, numbers):
