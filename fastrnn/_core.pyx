@@ -76,9 +76,10 @@ cdef class Buffer:
     cdef Py_ssize_t length(self) noexcept:
         return self.view.len // <Py_ssize_t> sizeof(double)
 
-    cdef int hold_to(self, Py_ssize_t length) except -1:
-        if self.length() != length:
-            raise ValueError(f"a buffer of {length} numbers is needed, not of {self.length()}")
+    cdef int hold_to(self, Py_ssize_t length, Py_ssize_t width=1) except -1:
+        """To `length` times `width` numbers, a product that can be too large for a Py_ssize_t."""
+        if self.length() % width != 0 or self.length() // width != length:
+            raise ValueError(f"a buffer of {<object> length * width} numbers is needed, not of {self.length()}")
         return 0
 
 
@@ -208,7 +209,7 @@ def choose_classes(probabilities, Py_ssize_t classes, out, /):
     cdef Py_ssize_t start, i, length = target.length()
     if classes < 1:
         raise ValueError("there are no classes")
-    source.hold_to(length * classes)
+    source.hold_to(length, classes)
     for start in range(0, length, (BLOCK >> 6)):
         with nogil:
             for i in range(start, min(length, start + (BLOCK >> 6))):
@@ -471,6 +472,7 @@ cdef class SimpleRNNCore:
 include "_compiled/functions.pxi"
 include "_compiled/sums.pxi"
 include "_compiled/layout.pxi"
+include "_compiled/network.pxi"
 include "_compiled/cells.pxi"
 include "_compiled/outputs.pxi"
 include "_compiled/window.pxi"

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sys
 from itertools import chain, islice
+from math import inf
 
 from fastrnn._backend import core
 from fastrnn._checks import attribute, dimensions, number, type_name
@@ -45,6 +46,23 @@ def take(values: Any, name: str) -> memoryview[float]:
     the first bad position.
     """
     return _take(values, name, None)
+
+
+def take_state(values: Any, name: str = "state") -> memoryview[float]:
+    """take(), of numbers that can be infinite: a state of relu can, and a network goes on from it as in one go."""
+    try:
+        return take(values, name)
+    except ValueError:
+        listed = values.tolist() if hasattr(values, "tolist") else values
+        if not isinstance(listed, (list, tuple)):
+            raise
+        infinite = {i: float(x) for i, x in enumerate(listed) if isinstance(x, float) and x in (inf, -inf)}
+        if not infinite:
+            raise
+    numbers = take([0.0 if i in infinite else x for i, x in enumerate(listed)], name)
+    for i, x in infinite.items():
+        numbers[i] = x
+    return numbers
 
 
 def take_rows(values: Any, name: str, width: int) -> memoryview[float]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import sys
 from math import inf, prod
 
-from fastrnn._checks import count, one_of
+from fastrnn._checks import count, not_negative, one_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
+
+    Number = tuple[float, Callable[[Any, str], float]]
 
 
 class Cell:
@@ -54,24 +56,18 @@ class Output:
 class Loss:
     """outputs : those that it fits. An output's default is the first loss in the table that fits it.
     low, high : the range of its targets; with classes a target is the number of one, and they do not matter.
-    settings : the numbers that it alone takes, options of the network, with their defaults.
+    settings : the numbers that such losses alone take, options of the network: the default of each, and its check.
     """
 
-    def __init__(
-        self,
-        *outputs: str,
-        low: float = -inf,
-        high: float = inf,
-        settings: Mapping[str, float] | None = None,
-    ) -> None:
-        self.outputs, self.low, self.high, self.settings = outputs, low, high, settings or {}
+    def __init__(self, *outputs: str, low: float = -inf, high: float = inf, **settings: Number) -> None:
+        self.outputs, self.low, self.high, self.settings = outputs, low, high, settings
 
 
 class Optimizer:
-    """settings : the numbers that it alone takes, options of the network, with their defaults."""
+    """settings : the numbers that such optimizers alone take, as with a loss."""
 
-    def __init__(self, **settings: float) -> None:
-        self.settings: Mapping[str, float] = settings
+    def __init__(self, **settings: Number) -> None:
+        self.settings = settings
 
 
 CELLS = {
@@ -85,7 +81,11 @@ LOSSES = {
     "half_squared_error": Loss("linear", "sigmoid"),
     "cross_entropy": Loss("softmax"),
 }
-OPTIMIZERS = {"sgd": Optimizer(momentum=0.0), "adam": Optimizer(), "adamw": Optimizer(weight_decay=0.01)}
+OPTIMIZERS = {
+    "sgd": Optimizer(momentum=(0.0, not_negative)),
+    "adam": Optimizer(),
+    "adamw": Optimizer(weight_decay=(0.01, not_negative)),
+}
 
 MOST = sys.maxsize // 256  # parameters: so that no size of what is made for them overflows
 
@@ -93,6 +93,15 @@ MOST = sys.maxsize // 256  # parameters: so that no size of what is made for the
 def losses_of(output: str) -> list[str]:
     """The losses that fit an output, its default first."""
     return [name for name, loss in LOSSES.items() if output in loss.outputs]
+
+
+def kinds_with(setting: str) -> tuple[str, str]:
+    """Whether it belongs to losses or to optimizers, and which ones, for a message."""
+    tables: dict[str, Mapping[str, Loss | Optimizer]] = {"loss": LOSSES, "optimizer": OPTIMIZERS}
+    for of, table in tables.items():
+        if kinds := [repr(kind) for kind, row in table.items() if setting in row.settings]:
+            return of, " or ".join(kinds)
+    raise KeyError(setting)
 
 
 class Spec:
@@ -126,7 +135,7 @@ class Spec:
         self.output_size = count(output_size, "output_size", least=1)
         self.cell, self.activation, self.output, self.loss, self.optimizer = cell, activation, output, loss, optimizer
         row = CELLS[cell]
-        self.gates, self.trace = row.gates * self.hidden_size, row.trace * self.hidden_size
+        self.gates_size, self.trace_size = row.gates * self.hidden_size, row.trace * self.hidden_size
         self.states, self.state_size, self.apart = row.states, row.states * self.hidden_size, row.apart
         self.classes, self.integers = OUTPUTS[output].classes, OUTPUTS[output].integers
         self.target_size = 1 if self.classes else self.output_size  # numbers of a target, and of what predict() gives
@@ -135,30 +144,35 @@ class Spec:
                 f"with output={output!r} output_size is the number of classes, at least 2, and it is {self.output_size}"
             )
         self.shapes: dict[str, tuple[int, ...]] = {
-            "w_input_hidden": (self.gates, self.input_size),
-            "w_hidden_hidden": (self.gates, self.hidden_size),
-            "b_hidden": (self.gates,),
+            "w_input_hidden": (self.gates_size, self.input_size),
+            "w_hidden_hidden": (self.gates_size, self.hidden_size),
+            "b_hidden": (self.gates_size,),
             **{name: (parts * self.hidden_size,) for name, parts in row.own.items()},
             "w_hidden_output": (self.output_size, self.hidden_size),
             "b_output": (self.output_size,),
         }
         self.own = tuple(row.own)
         self.own_size = sum(row.own.values()) * self.hidden_size
-        self.parameters = sum(map(prod, self.shapes.values()))
-        if self.parameters > MOST:
+        self.count = sum(map(prod, self.shapes.values()))  # of all parameters
+        if self.count > MOST:
             raise ValueError(
-                f"hidden_size, input_size and output_size are too large: that would be {self.parameters:.3g} parameters"
+                f"hidden_size, input_size and output_size are too large: that would be {self.count:.3g} parameters"
             )
 
     @property
-    def step(self) -> tuple[int, ...]:
-        """The parts of a step that waits for its update: x, the state before, the trace, the state after, and the
-        gradient of the loss by the sums of the output layer."""
-        return self.input_size, self.state_size, self.trace, self.state_size, self.output_size
+    def memory(self) -> int:
+        """Numbers that learning changes: the parameters, two moments of each, and the powers of Adam's two betas."""
+        return 3 * self.count + 2
 
     @property
-    def settings(self) -> Mapping[str, float]:
-        """Those of the loss, then those of the optimizer, with their defaults."""
+    def waiting(self) -> tuple[int, ...]:
+        """The parts of a step that waits for its update: x, the state before, the trace, the state after, and the
+        gradient of the loss by the sums of the output layer."""
+        return self.input_size, self.state_size, self.trace_size, self.state_size, self.output_size
+
+    @property
+    def settings(self) -> dict[str, Number]:
+        """Those of the loss, then those of the optimizer, with their defaults and checks."""
         return {**LOSSES[self.loss].settings, **OPTIMIZERS[self.optimizer].settings}
 
     @property

@@ -4,10 +4,32 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
-class Network:
+class Setting:
+    """What can be changed at any time: checked here, and kept under its name with an underscore (most by the core)."""
+
+    def __init__(self, check: Callable[[Any, str], Any], none: Any = None) -> None:
+        self.check = check
+        self.none = none  # what the core takes for None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, network: Any, owner: type | None = None) -> Any:
+        if network is None:
+            return self
+        value = getattr(network, "_" + self.name)
+        return None if value == self.none else value
+
+    def __set__(self, network: Any, value: Any) -> None:
+        is_none = value is None and self.none is not None
+        setattr(network, "_" + self.name, self.none if is_none else self.check(value, self.name))
+
+
+class Base:
     """Two networks are equal when all that VALUES names is; `losses` is what happened to them."""
 
     __slots__ = ()
@@ -16,7 +38,7 @@ class Network:
     losses: list[float]
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Network) or self.VALUES != other.VALUES:
+        if not isinstance(other, Base) or self.VALUES != other.VALUES:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self.VALUES)
 
@@ -30,7 +52,8 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in self.VALUES}
-        return {**values, **vars(self), "losses": [*self.losses]}
+        own = {name: value for name, value in vars(self).items() if name.removeprefix("_") not in values}
+        return {**values, **own, "losses": [*self.losses]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         try:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 from struct import error as StructError
 from struct import pack, unpack
 
 from fastrnn import _data
 from fastrnn._backend import core
 from fastrnn._checks import check_list, count, dimensions, doubles, not_negative, number, positive, type_name
-from fastrnn._kinds import LOSSES, OPTIMIZERS, Spec, losses_of
-from fastrnn._network import Network, print_loss, source_of
+from fastrnn._kinds import Spec, kinds_with, losses_of
+from fastrnn._network import Base, Setting, print_loss, source_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableSequence
+    from collections.abc import MutableSequence, Sequence
     from typing import Any
 
 
@@ -30,29 +30,11 @@ def fixed(name: str) -> property:
     return property(lambda network: getattr(network._spec, name), refuse, refuse)
 
 
-class Setting:
-    """What can be changed at any time: checked here, and kept by the core under its name with an underscore."""
-
-    def __init__(self, check: Callable[[Any, str], Any], none: Any = None) -> None:
-        self.check = check
-        self.none = none  # what the core takes for None
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, network: Any, owner: type | None = None) -> Any:
-        if network is None:
-            return self
-        value = getattr(network, "_" + self.name)
-        return None if value == self.none else value
-
-    def __set__(self, network: Any, value: Any) -> None:
-        is_none = value is None and self.none is not None
-        setattr(network, "_" + self.name, self.none if is_none else self.check(value, self.name))
-
-
 class SettingOfKind(Setting):
-    """What one kind of loss or optimizer alone takes: None is its default, and 0.0 with the other kinds."""
+    """What some kinds of loss or optimizer alone take: None is the default in their row, and 0.0 with all others."""
+
+    def __init__(self) -> None:
+        super().__init__(number)
 
     def __get__(self, network: Any, owner: type | None = None) -> Any:
         if network is None:
@@ -62,20 +44,14 @@ class SettingOfKind(Setting):
 
     def __set__(self, network: Any, value: Any) -> None:
         spec = network._spec
-        if value is None:
-            value = spec.settings.get(self.name, 0.0)
-        result = self.check(value, self.name)
         if self.name in spec.settings:
+            default, check = spec.settings[self.name]
+            result = default if value is None else check(value, self.name)
             values = dict(zip(spec.settings, network._settings, strict=True)) | {self.name: result}
             network._settings = [*values.values()]
-        elif result:
-            what, table = (
-                ("loss", LOSSES)
-                if any(self.name in loss.settings for loss in LOSSES.values())
-                else ("optimizer", OPTIMIZERS)
-            )
-            (kind,) = (kind for kind, row in table.items() if self.name in row.settings)
-            raise ValueError(f"{self.name} is for {what}={kind!r}, and {what} is {getattr(spec, what)!r}")
+        elif value is not None and self.check(value, self.name):
+            of, kinds = kinds_with(self.name)
+            raise ValueError(f"{self.name} is for {of}={kinds}, and {of} is {getattr(spec, of)!r}")
 
 
 class Parameter:
@@ -100,7 +76,7 @@ class Parameter:
         network._write(self.name, memoryview(bytes(numbers)).cast("d"))  # a copy: `value` may be this very memory
 
 
-class RNN(Network, core.RNNCore):
+class RNN(Base, core.RNNCore):
     """A recurrent network of `hidden_size` units and one output layer, over sequences of any length.
 
     Parameters
@@ -157,9 +133,6 @@ class RNN(Network, core.RNNCore):
     Two networks are equal when all but their losses are. They can be copied and pickled. Threads: as with SimpleRNN.
     """
 
-    SETTINGS = ("window", "lr", "momentum", "weight_decay", "clip", "epochs")
-    VALUES = (*Spec.NAMES, *SETTINGS, "_state", "_waiting", "_memory")
-
     hidden_size = fixed("hidden_size")
     cell = fixed("cell")
     activation = fixed("activation")
@@ -171,8 +144,8 @@ class RNN(Network, core.RNNCore):
 
     window = Setting(lambda value, name: count(value, name, least=1), none=0)
     lr = Setting(not_negative)
-    momentum = SettingOfKind(not_negative)
-    weight_decay = SettingOfKind(not_negative)
+    momentum = SettingOfKind()
+    weight_decay = SettingOfKind()
     clip = Setting(positive, none=inf)
     epochs = Setting(count)
 
@@ -202,9 +175,9 @@ class RNN(Network, core.RNNCore):
         epochs: int = 100,
         seed: int | float | str | bytes | None = None,
     ) -> None:
-        spec = Spec(hidden_size, cell, activation, input_size, output_size, output, loss, optimizer)
-        settings = (window, lr, momentum, weight_decay, clip, epochs)
-        whole = self._made(spec, dict(zip(self.SETTINGS, settings, strict=True)))
+        given = locals()
+        spec = Spec(**{name: given[name] for name in Spec.NAMES})
+        whole = self._made(spec, {name: given[name] for name in SETTINGS})
         source = source_of(seed)
         bound = 1.0 / sqrt(spec.hidden_size)
         for name, view in whole.parameters.items():
@@ -321,9 +294,9 @@ class RNN(Network, core.RNNCore):
         self._check_parameters()
         size = self._spec.target_size
         predictions = _data.result_for(inputs, "d", steps * size, "steps")
-        self._generate(x.numbers, h, predictions)
+        if not self._generate(x.numbers, h, predictions):
+            raise not_a_number()
         check_result(h)
-        check_result(predictions)
         if self._spec.integers:
             decisions = _data.result_for(inputs, "q", len(predictions), "steps")
             for i, value in enumerate(predictions):
@@ -428,14 +401,9 @@ class RNN(Network, core.RNNCore):
             return _data.zeros("d", size)
         if _data.depth(state) > 1:
             raise ValueError(f"state must be {size} numbers in a row, not rows: state[-1] is the last row")
-        # Those of relu can become infinite, and then a network goes on from infinity, in chunks as in one go.
-        given = state.tolist() if hasattr(state, "tolist") else list(state)
-        infinite = {i: value for i, value in enumerate(given) if type(value) is float and value in (inf, -inf)}
-        numbers = _data.take([0.0 if i in infinite else value for i, value in enumerate(given)], "state")
+        numbers = _data.take_state(state)
         if len(numbers) != size:
             raise ValueError(f"state must have {size} numbers, not {len(numbers)}")
-        for i, value in infinite.items():
-            numbers[i] = value
         if to_be_written and not isinstance(state, list) and not _data.is_writable(state):
             kind = f"a read-only array or one of {state.dtype}" if hasattr(state, "dtype") else type_name(state)
             raise TypeError(f"state is overwritten: it must be a list or a writable array of float64, not {kind}")
@@ -469,7 +437,7 @@ class RNN(Network, core.RNNCore):
             elif len(targets) > 1:
                 name = f"{name}[{position}]"
             kind = "the number of a class, " if self._spec.classes else ""
-            raise ValueError(f"{name} must be {kind}from {low:g} to {high:.0f}, not {targets[position]:.17g}")
+            raise ValueError(f"{name} must be {kind}from {low:g} to {high:g}, not {targets[position]:.17g}")
 
     def _check_parameters(self) -> None:
         """A parameter can be written to by whoever holds its memoryview."""
@@ -486,8 +454,10 @@ class RNN(Network, core.RNNCore):
     # ---- as an object ----
 
     def __repr__(self) -> str:
-        decay = self._spec.settings.get("weight_decay", 0.0)
-        defaults = DEFAULTS | {"loss": losses_of(self.output)[0], "weight_decay": decay}
+        defaults = DEFAULTS | {"loss": losses_of(self.output)[0]}
+        for name in SETTINGS:
+            if isinstance(vars(RNN)[name], SettingOfKind):
+                defaults[name] = self._spec.settings[name][0] if name in self._spec.settings else 0.0
         shown = [f"{name}={getattr(self, name)!r}" for name in DEFAULTS if getattr(self, name) != defaults[name]]
         return f"{type(self).__name__}({', '.join([str(self.hidden_size), *shown])})"
 
@@ -498,11 +468,15 @@ class RNN(Network, core.RNNCore):
     def _restore(self, state: dict[str, Any]) -> None:
         memory = state["_memory"]
         check_list(state["losses"], "losses")
-        whole = self._made(Spec(*(state[name] for name in Spec.NAMES)), {name: state[name] for name in self.SETTINGS})
+        settings = {name: state[name] for name in SETTINGS if not isinstance(vars(RNN)[name], SettingOfKind)}
+        settings |= {name: state.get(name) for name in SETTINGS if name not in settings}  # a setting can be younger
+        spec = Spec(**{name: state[name] for name in Spec.NAMES})
+        whole = self._made(spec, settings)
         try:
             numbers = unpack(f"<{len(memory) // 8}d", memory)
         except StructError:
             raise ValueError(f"its memory is {len(memory)} bytes") from None
+        check_moments(spec, numbers)
         whole._memory = doubles(numbers)
         whole._state, whole._waiting = state["_state"], state["_waiting"]
         vars(self).update((name, value) for name, value in state.items() if name not in self.VALUES)
@@ -513,13 +487,28 @@ class Unnamed(core.RNNCore):
     """A network to be, which has attributes of any name."""
 
 
+SETTINGS = [name for name, value in vars(RNN).items() if isinstance(value, Setting)]
+RNN.VALUES = (*Spec.NAMES, *SETTINGS, "_state", "_waiting", "_memory")
 DEFAULTS = {name: value for name, value in (RNN.__init__.__kwdefaults__ or {}).items() if name != "seed"}
+
+
+def check_moments(spec: Spec, memory: Sequence[float]) -> None:
+    """Hold what lies behind the parameters in a memory to what training can make of it."""
+    if len(memory) == spec.memory:
+        first, second = memory[spec.count : 2 * spec.count], memory[2 * spec.count : 3 * spec.count]
+        good = all(map(isfinite, first)) and all(0.0 <= value < inf for value in second)
+        if not (good and all(0.0 <= power <= 1.0 for power in memory[3 * spec.count :])):
+            raise ValueError("its moments are none")
 
 
 def check_result(numbers: memoryview[float]) -> None:
     """A result can be infinite, but must be a number."""
     if core.find_not_finite(numbers) >= 0 and any(value != value for value in numbers):
-        raise OverflowError("the result is not a number: the parameters or inputs are too large")
+        raise not_a_number()
+
+
+def not_a_number() -> OverflowError:
+    return OverflowError("the result is not a number: the parameters or inputs are too large")
 
 
 def put_state(h: memoryview[float], state: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastrnn import _data
 from fastrnn._backend import core
 from fastrnn._checks import check_list, count
-from fastrnn._network import Network, print_loss, source_of
+from fastrnn._network import Base, Setting, print_loss, source_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ WEIGHTS = ("w_input_hidden", "w_hidden_hidden", "w_hidden_output", "b_hidden", "
 VALUES = (*WEIGHTS, "hidden_state", "lr", "epochs")
 
 
-class SimpleRNN(Network, core.SimpleRNNCore):
+class SimpleRNN(Base, core.SimpleRNNCore):
     """A recurrent network of one unit that predicts the next value of a 0/1 sequence (Elman 1990).
 
     For input x and hidden state h, with s(a) = 1 / (1 + exp(-a)):
@@ -50,6 +50,8 @@ class SimpleRNN(Network, core.SimpleRNNCore):
 
     VALUES = VALUES
 
+    epochs = Setting(count)
+
     def __init__(self, lr: float = 0.1, epochs: int = 100, *, seed: int | float | str | bytes | None = None) -> None:
         self.lr = lr
         self.epochs = epochs
@@ -57,15 +59,6 @@ class SimpleRNN(Network, core.SimpleRNNCore):
         source = source_of(seed)
         for name in WEIGHTS:
             setattr(self, name, source.uniform(-1, 1))
-
-    @property
-    def epochs(self) -> int:
-        """Passes of train() over its data: an integer, not negative."""
-        return self.__dict__.get("epochs", 0)  # type: ignore[no-any-return]
-
-    @epochs.setter
-    def epochs(self, value: int) -> None:
-        self.__dict__["epochs"] = count(value, "epochs")
 
     def train(self, inputs: Any, targets: Any, *, verbose: bool = True) -> None:
         """Learn to predict targets[t], the value that follows, from inputs up to t: `epochs` passes, online.

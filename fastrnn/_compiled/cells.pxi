@@ -1,111 +1,8 @@
 # Part of _core.pyx: the cells, a pass forward and a pass backward. The twin: _plain/cells.py.
-
-# ---- helpers: what a kind gives. It is taken a pass at a time, not a step at a time ----
-
-cdef struct Network
-
-ctypedef void (*activate_t)(double* values, Py_ssize_t size) noexcept nogil
-ctypedef void (*derive_t)(Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil
-ctypedef void (*forward_t)(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil
-ctypedef void (*backward_t)(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
-                            bint further) noexcept nogil
-ctypedef void (*predict_t)(const Network* net, const double* rows, Py_ssize_t steps, double* result,
-                           Py_ssize_t stride) noexcept nogil
-ctypedef double (*slope_t)(double value) noexcept nogil
-ctypedef void (*decide_t)(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil
-ctypedef void (*loss_t)(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil
-ctypedef Py_ssize_t (*optimizer_t)(const Network* net, double factor, double* gradient) noexcept nogil
-
-
-cdef struct Activation:
-    const char* name
-    activate_t activate
-    derive_t derive
-
-cdef struct Cell:
-    const char* name
-    forward_t forward
-    backward_t backward
-
-cdef struct Output:
-    const char* name
-    predict_t predict
-    slope_t slope           # of a prediction by its sum, from the prediction; NULL: 1.0, or not wanted
-    decide_t decide
-
-cdef struct Loss:
-    const char* name
-    loss_t loss
-
-cdef struct Optimizer:
-    const char* name
-    optimizer_t propose
-
-
-cdef struct Parameters:     # as they lie, or what is laid out as they are
-    Matrix gates            # columns: b_hidden, w_input_hidden and, where not apart, w_hidden_hidden
-    Matrix hidden           # columns of w_hidden_hidden
-    Matrix own
-    Matrix outputs          # rows of w_hidden_output
-    Matrix b_output
-
-
-# ---- a network as the passes take it, and a row of the tape ----
-
-cdef struct Network:
-    Layout at
-    Cell cell
-    Activation activation
-    Output output
-    Loss loss
-    Optimizer optimizer
-    bint classes                # all outputs together are one decision, a class
-    double* memory              # the parameters, then all else that learning changes
-    Parameters parameters
-    const double* zeros         # as many as a state has
-    double* b_hidden            # what the sums of the gates start from
-    Matrix w_gates              # columns: w_input_hidden and w_hidden_hidden side by side, or where apart the first,
-    Matrix w_hidden_hidden      # and where apart the second
-    Matrix w_rows               # w_hidden_hidden as rows, packed
-    double lr, clip             # a clip of infinity is none
-    Py_ssize_t window           # 0: the whole sequence
-    double[4] settings          # those of the loss, then those of the optimizer
-    Py_ssize_t of_optimizer     # where the latter begin
-
-
-cdef struct Row:
-    double* loss
-    double* scale
-    double* x
-    double* h
-    double* c
-    double* trace
-    double* sums
-    double* gradient
-    double* by_output
-    double* delta
-    double* delta_hidden
-    double* by_own
-
-
-# ---- helpers: where they lie ----
-
-cdef inline Row row_at(const Network* net, const double* rows, Py_ssize_t t) noexcept nogil:
-    cdef const Layout* at = &net.at
-    cdef double* row = <double*> rows + t * at.row
-    return Row(row + at.loss, row + at.scale, row + at.x, row + at.h, row + at.c, row + at.trace, row + at.sums,
-               row + at.gradient, row + at.by_output, row + at.delta, row + at.delta_hidden, row + at.by_own)
-
-
-cdef inline Parameters parameters_at(const Layout* at, double* start) noexcept nogil:
-    cdef Py_ssize_t inputs = 1 + at.input_size
-    return Parameters(
-        Matrix(start + at.b_hidden, at.stride, inputs if at.apart else inputs + at.hidden_size, at.gates_width),
-        Matrix(start + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width),
-        Matrix(start + at.own, 0, 1, at.own_width),
-        Matrix(start + at.w_hidden_output, at.hidden_width, at.output_size, at.hidden_width),
-        Matrix(start + at.b_output, 0, 1, at.output_width))
-
+# forward: from x and the state of each of `steps` rows to the state of the row after it and the trace.
+# backward: from the gradients by the sums of the output layer and, in by_state, by the state after the last row, from
+# there to the first row: the gradients by the sums of the gates and by the cell's own parameters. by_state (h, and c
+# hidden_width behind it) takes the one by the state before the first row, where `further` asks for it.
 
 # ---- Elman ----
 
@@ -143,8 +40,9 @@ cdef void elman_forward(const Network* net, double* rows, Py_ssize_t steps) noex
         net.activation.activate(after.h, net.at.hidden_size)
 
 
-cdef void elman_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_h,
+cdef void elman_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
                          bint further) noexcept nogil:
+    cdef double* by_h = by_state
     cdef Row row, after
     cdef Py_ssize_t t
     for t in range(steps - 1, -1, -1):
@@ -214,8 +112,10 @@ cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexce
         gru_state(size, z, n, row.h, after.h)
 
 
-cdef void gru_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_h, bint further) noexcept nogil:
+cdef void gru_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
+                       bint further) noexcept nogil:
     cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef double* by_h = by_state
     cdef Row row
     for t in range(steps - 1, -1, -1):
         row = row_at(net, rows, t)
@@ -284,8 +184,10 @@ cdef void lstm_forward(const Network* net, double* rows, Py_ssize_t steps) noexc
         lstm_hidden(size, gates + 3 * size, gates + 4 * size, after.h)
 
 
-cdef void lstm_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_h, bint further) noexcept nogil:
+cdef void lstm_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
+                        bint further) noexcept nogil:
     cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef double* by_h = by_state
     cdef double* by_c = by_h + net.at.hidden_width
     cdef Row row
     for t in range(steps - 1, -1, -1):
@@ -299,17 +201,17 @@ cdef void lstm_backward(const Network* net, double* rows, Py_ssize_t steps, doub
 
 # ---- helpers: tanh in whole vectors ----
 
-cdef void tanh_padded(double* values, Py_ssize_t size) noexcept nogil:
+cdef void tanh_padded(double* values, Py_ssize_t length) noexcept nogil:
     """tanh(0) = 0: the padding stays, and takes part to fill vectors."""
-    tanh_all(values, padded(size))
+    tanh_all(values, padded(length))
 
 
 # ---- the rows ----
 
 cdef Activation[3] ACTIVATIONS
-ACTIVATIONS[0] = Activation(b"tanh", tanh_padded, tanh_delta)
-ACTIVATIONS[1] = Activation(b"sigmoid", sigmoid_all, sigmoid_delta)
-ACTIVATIONS[2] = Activation(b"relu", relu_all, relu_delta)
+ACTIVATIONS[0] = Activation(b"tanh", tanh_padded, tanh_delta, True)
+ACTIVATIONS[1] = Activation(b"sigmoid", sigmoid_all, sigmoid_delta, True)
+ACTIVATIONS[2] = Activation(b"relu", relu_all, relu_delta, False)
 
 cdef Cell[3] CELLS
 CELLS[0] = Cell(b"elman", elman_forward, elman_backward)

@@ -30,14 +30,14 @@ cdef enum:
 
 cdef struct Layout:
     Py_ssize_t input_size, hidden_size, output_size, target_size
-    Py_ssize_t gates                                    # rows of w_hidden_hidden
+    Py_ssize_t gates_size                               # rows of w_hidden_hidden
     Py_ssize_t states                                   # 1: h; 2: h and c
     Py_ssize_t trace_size, own_size
     bint apart                                          # the sums over x and over h
     Py_ssize_t hidden_width, output_width, gates_width, own_width   # padded
     Py_ssize_t stride
     Py_ssize_t b_hidden, w_input_hidden, w_hidden_hidden, own, w_hidden_output, b_output    # in memory
-    Py_ssize_t parameters                               # doubles of all of them, padded: here begin the first moments
+    Py_ssize_t parameters_width                         # of all of them, padded: here begin the first moments
     Py_ssize_t powers, memory                           # of the betas; doubles of it all
     Py_ssize_t loss, scale, one, x, h, c, trace, sums, gradient, by_output, delta, delta_hidden, by_own     # in a row
     Py_ssize_t row                                      # doubles of one
@@ -61,10 +61,10 @@ cdef Layout lay_out(spec):
     cdef Layout at
     cdef Py_ssize_t end = 0
     at.input_size, at.hidden_size, at.output_size = spec.input_size, spec.hidden_size, spec.output_size
-    at.target_size, at.gates, at.states, at.apart = spec.target_size, spec.gates, spec.states, spec.apart
-    at.trace_size, at.own_size = spec.trace, spec.own_size
+    at.target_size, at.gates_size, at.states, at.apart = spec.target_size, spec.gates_size, spec.states, spec.apart
+    at.trace_size, at.own_size = spec.trace_size, spec.own_size
     at.hidden_width, at.output_width = padded(at.hidden_size), padded(at.output_size)
-    at.gates_width, at.own_width = padded(at.gates), padded(at.own_size)
+    at.gates_width, at.own_width = padded(at.gates_size), padded(at.own_size)
     at.stride = cache_lines(at.gates_width) if at.gates_width > 32 else at.gates_width  # small ones lie in the cache
     at.b_hidden = take(&end, at.stride)
     at.w_input_hidden = take(&end, at.stride * at.input_size)
@@ -72,8 +72,8 @@ cdef Layout lay_out(spec):
     at.own = take(&end, at.own_size)
     at.w_hidden_output = take(&end, at.hidden_width * at.output_size)
     at.b_output = take(&end, at.output_size)
-    at.parameters = end
-    at.powers = 3 * at.parameters
+    at.parameters_width = end
+    at.powers = 3 * at.parameters_width
     at.memory = at.powers + 2
     at.h = padded(3 + at.input_size)
     at.x = at.h - at.input_size
@@ -84,8 +84,8 @@ cdef Layout lay_out(spec):
     at.sums = take(&end, at.output_size)
     at.gradient = take(&end, at.output_size)
     at.by_output = take(&end, at.output_size)
-    at.delta = take(&end, at.gates)
-    at.delta_hidden = take(&end, at.gates) if at.apart else at.delta
+    at.delta = take(&end, at.gates_size)
+    at.delta_hidden = take(&end, at.gates_size) if at.apart else at.delta
     at.by_own = take(&end, at.own_size)
     at.row = cache_lines(end)
     at.work = (at.gates_width * (at.hidden_size + at.input_size + 32.0)
@@ -210,8 +210,8 @@ cdef class Tape:
     cdef double* ahead          # sums of the gates, where online learning has computed those of the next step
     cdef double* state          # the row with the state after the last update; NULL, if there was none
     cdef double* spare          # a row for it, where the first one is needed for the next sequence
-    cdef double bound           # no parameter is larger, as long as `looks` stays what it was
-    cdef Py_ssize_t looks
+    cdef double bound           # no parameter is larger; infinity, as soon as Python code may have written to them
+    cdef bint busy              # a call of learn() is about it
 
     def __cinit__(self):
         self.bound = INFINITY
@@ -223,7 +223,7 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
     cdef Py_ssize_t columns = at.stride * (at.input_size + at.hidden_size), state = at.states * at.hidden_width, t
     cdef Py_ssize_t learning = 0
     if learns:
-        learning = padded(at.memory) + at.gates * at.hidden_width + state + at.gates_width + at.row
+        learning = padded(at.memory) + at.gates_size * at.hidden_width + state + at.gates_width + at.row
     try:
         if steps >= (PY_SSIZE_T_MAX // 16 - columns - learning) // at.row:
             raise MemoryError
@@ -236,7 +236,7 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
     if learns:
         tape.proposal = tape.columns + columns
         tape.w_hidden_hidden = tape.proposal + padded(at.memory)
-        tape.by_state = tape.w_hidden_hidden + at.gates * at.hidden_width
+        tape.by_state = tape.w_hidden_hidden + at.gates_size * at.hidden_width
         tape.ahead = tape.by_state + state
         tape.spare = tape.ahead + at.gates_width
     for t in range(steps + 1):
@@ -296,5 +296,7 @@ cdef class Lengths:
             if length < 0:
                 raise ValueError("a length is negative")
             (<int64_t*> self.values)[i] = length
+            if length > PY_SSIZE_T_MAX - self.total:
+                raise ValueError("the lengths are too large")
             self.longest = max(self.longest, length)
             self.total += length

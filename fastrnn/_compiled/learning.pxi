@@ -8,11 +8,10 @@ cdef enum:
 
 cdef int update(Network* net, Tape tape, Py_ssize_t steps, Work* work) except -1 nogil:
     """Learn from a window that is complete. Returns whether all is finite; if it is not, nothing has changed."""
-    cdef Ahead none = Ahead(NULL, NULL, True, False)
     cdef double factor
     if may_go_straight(net, steps):
-        return update_straight(net, tape, steps, &none, work)
-    fill(tape.proposal, net.at.parameters, -0.0)
+        return update_straight(net, tape, steps, work)
+    fill(tape.proposal, net.at.parameters_width, -0.0)
     add_gradient(net, tape, steps, factor_of_loss(net), work)
     factor = clip_factor(net, tape.proposal)
     return commit(net, tape, steps, net.optimizer.propose(net, factor, tape.proposal))
@@ -77,7 +76,7 @@ cdef int predict_sequence(const Network* net, Tape tape, Py_ssize_t length, Run*
     if run.state:
         write_state(at, run.state, rows)
     while start < length:
-        block = min(tape.steps, length - start)
+        block = min(tape.steps, at.block, length - start)
         forward(net, rows, block, run.inputs)
         run.inputs += block * at.input_size
         if run.predictions:
@@ -107,7 +106,8 @@ cdef void feed_back(const Network* net, const double* decision, double* x) noexc
 cdef int generate_steps(const Network* net, Tape tape, Py_ssize_t count, double* scratch, Run* run,
                         Work* work) except -1 nogil:
     """One step for the next input, then count - 1 more, each for the decision before it; all decisions go to
-    run.predictions. scratch: room for an input and for the predictions of a step."""
+    run.predictions. Returns whether all predictions are numbers; at the first NaN it stops. scratch: room for an input
+    and for the predictions of a step."""
     cdef const Layout* at = &net.at
     cdef double* row = tape.rows
     cdef double* predictions = scratch + at.input_size
@@ -117,10 +117,12 @@ cdef int generate_steps(const Network* net, Tape tape, Py_ssize_t count, double*
     for t in range(count):
         forward(net, row, 1, scratch)
         net.output.predict(net, row, 1, predictions, at.output_size)
+        if any_nan(at.output_size, predictions):
+            return False
         net.output.decide(at.output_size, predictions, run.predictions)
         feed_back(net, run.predictions, scratch)
         run.predictions += at.target_size
         copy_state(at, row + at.row, row)
         look_for_signals(work, at.work)
     read_state(at, row, run.state)
-    return 0
+    return True

@@ -30,15 +30,15 @@ cdef double square_of_columns(const Matrix* columns, Py_ssize_t size, double* sq
 cdef double norm(const Network* net, double* gradient) noexcept nogil:
     """The square root of the sum of all squares: of each row first, and then of the rows, parameter by parameter."""
     cdef const Layout* at = &net.at
-    cdef double* squares = gradient + at.parameters         # which the optimizer writes to only later
+    cdef double* squares = gradient + at.parameters_width         # which the optimizer writes to only later
     cdef Parameters by = parameters_at(at, gradient)
     cdef Matrix inputs = Matrix(gradient + at.w_input_hidden, at.stride, at.input_size, at.gates_width)
-    cdef double total = square_of_columns(&inputs, at.gates, squares, 0.0), square
+    cdef double total = square_of_columns(&inputs, at.gates_size, squares, 0.0), square
     cdef const double* row
     cdef Py_ssize_t i, j
     by.gates.length = 1         # b_hidden
-    total = square_of_columns(&by.hidden, at.gates, squares, total)
-    total = square_of_columns(&by.gates, at.gates, squares, total)
+    total = square_of_columns(&by.hidden, at.gates_size, squares, total)
+    total = square_of_columns(&by.gates, at.gates_size, squares, total)
     total = square_of_columns(&by.own, at.own_size, squares, total)
     for i in range(at.output_size):
         row = gradient + at.w_hidden_output + i * at.hidden_width
@@ -77,7 +77,7 @@ cdef void momentum_numbers(Py_ssize_t length, const double* values, double facto
 
 cdef Py_ssize_t sgd(const Network* net, double factor, double* gradient) noexcept nogil:
     """Gradient descent; with momentum, velocity = momentum * velocity + gradient takes the gradient's place."""
-    cdef Py_ssize_t length = net.at.parameters
+    cdef Py_ssize_t length = net.at.parameters_width
     cdef double momentum = net.settings[net.of_optimizer]
     if momentum == 0.0:
         sgd_numbers(length, net.memory, factor, 1.0 if is_plain_sgd(net) else net.lr, gradient)
@@ -89,7 +89,7 @@ cdef Py_ssize_t sgd(const Network* net, double factor, double* gradient) noexcep
 cdef void adam_numbers(const Network* net, double factor, double decay, const double* powers, out_t gradient,
                        out_t first, out_t second) noexcept nogil:
     cdef const double* values = net.memory
-    cdef Py_ssize_t length = net.at.parameters, i
+    cdef Py_ssize_t length = net.at.parameters_width, i
     cdef double lr = net.lr, beta_1 = powers[0], beta_2 = powers[1], g
     for i in range(length):
         g = gradient[i] * factor
@@ -101,7 +101,7 @@ cdef void adam_numbers(const Network* net, double factor, double decay, const do
 
 cdef Py_ssize_t adam_with_decay(const Network* net, double factor, double decay, double* gradient) noexcept nogil:
     cdef double* powers = gradient + net.at.powers
-    cdef Py_ssize_t length = net.at.parameters
+    cdef Py_ssize_t length = net.at.parameters_width
     powers[0] = net.memory[net.at.powers] * BETA_1
     powers[1] = net.memory[net.at.powers + 1] * BETA_2
     adam_numbers(net, factor, decay, powers, gradient, gradient + length, gradient + 2 * length)
@@ -116,12 +116,6 @@ cdef Py_ssize_t adam(const Network* net, double factor, double* gradient) noexce
 cdef Py_ssize_t adamw(const Network* net, double factor, double* gradient) noexcept nogil:
     """Loshchilov and Hutter (2019)."""
     return adam_with_decay(net, factor, 1.0 - net.lr * net.settings[net.of_optimizer], gradient)
-
-
-cdef Optimizer[3] OPTIMIZERS
-OPTIMIZERS[0] = Optimizer(b"sgd", sgd)
-OPTIMIZERS[1] = Optimizer(b"adam", adam)
-OPTIMIZERS[2] = Optimizer(b"adamw", adamw)
 
 
 # ---- clip, and commit ----
@@ -144,3 +138,11 @@ cdef bint commit(const Network* net, Tape tape, Py_ssize_t steps, Py_ssize_t cha
     memcpy(net.memory, tape.proposal, changed * sizeof(double))
     move_on(&net.at, tape, steps)
     return True
+
+
+# ---- the rows ----
+
+cdef Optimizer[3] OPTIMIZERS
+OPTIMIZERS[0] = Optimizer(b"sgd", sgd)
+OPTIMIZERS[1] = Optimizer(b"adam", adam)
+OPTIMIZERS[2] = Optimizer(b"adamw", adamw)

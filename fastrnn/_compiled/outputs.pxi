@@ -67,6 +67,15 @@ cdef Py_ssize_t likeliest(Py_ssize_t size, const double* probabilities) noexcept
     return label
 
 
+cdef bint any_nan(Py_ssize_t size, const double* predictions) noexcept nogil:
+    """Whether there is one that nothing can be decided by."""
+    cdef Py_ssize_t i
+    for i in range(size):
+        if predictions[i] != predictions[i]:
+            return True
+    return False
+
+
 cdef void decide_values(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil:
     """They stay as they are."""
     memcpy(decisions, predictions, size * sizeof(double))

@@ -4,9 +4,11 @@
 
 cdef Py_ssize_t row_of(str name, const void* table, size_t row, size_t whole) except -1:
     """The index of a kind in its table, of `whole` bytes and `row` bytes a row, each of which begins with the name."""
+    cdef const char* here
     cdef size_t i
     for i in range(whole // row):
-        if (<const char**> (<const char*> table + i * row))[0] == name.encode():
+        here = (<const char**> (<const char*> table + i * row))[0]
+        if here != NULL and here == name.encode():
             return i
     raise ValueError(f"this core has no {name}")
 
@@ -39,10 +41,9 @@ cdef class Body:
         try:
             self.memory = Doubles(net.at.memory)
         except MemoryError:
-            raise MemoryError(f"there is no memory for {spec.parameters:,} parameters") from None
-        net.memory = self.memory.start
+            raise MemoryError(f"there is no memory for {spec.count:,} parameters") from None
+        settle_places(net, self.memory.start)
         net.memory[net.at.powers] = net.memory[net.at.powers + 1] = 1.0
-        net.parameters = parameters_at(&net.at, net.memory)
         self.zeros = Doubles(net.at.states * net.at.hidden_width)
         net.zeros = self.zeros.start
         use_as_it_lies(net)
@@ -53,32 +54,50 @@ cdef class Body:
         self.targets = memoryview(vector_view(self.step, spec.input_size, spec.target_size))
         self.predictions = memoryview(vector_view(self.step, spec.input_size + spec.target_size, spec.output_size))
         net.lr, net.clip, net.window = 0.01, INFINITY, 32
-        for i, value in enumerate(spec.settings.values()):
-            net.settings[i] = value
+        if len(spec.settings) > SETTINGS:
+            raise ValueError(f"there is room for {SETTINGS} settings, and this network has {len(spec.settings)}")
+        for i, (default, _) in enumerate(spec.settings.values()):
+            net.settings[i] = default
         net.of_optimizer = spec.of_optimizer
 
     cdef Py_ssize_t numbers(self):
         """How many doubles of the memory are no padding."""
-        return 3 * <Py_ssize_t> self.spec.parameters + 2
+        return self.spec.memory
 
-    cdef int need(self, Py_ssize_t steps, bint learns) except -1:
-        """Make room for `steps` on the tape; the steps that wait stay."""
-        cdef Tape tape = self.tape, larger
-        if tape is None or tape.steps < steps or learns > tape.learns:
-            larger = new_tape(&self.net.at, steps, learns)
+    cdef Tape tape_for(self, Py_ssize_t steps, bint learns):
+        """The tape, with room for `steps`; the steps that wait stay. Where a call of learn() is about it (then this one
+        is in a signal handler, or in another thread) it becomes one of its own."""
+        cdef Tape tape = self.tape, other
+        if tape is None or tape.steps < steps or learns > tape.learns or tape.busy:
+            other = new_tape(&self.net.at, steps, learns)
             if tape is not None and self.waiting > 0:
-                memcpy(larger.rows, tape.rows, (self.waiting + 1) * self.net.at.row * sizeof(double))
-            self.tape = larger
-        return 0
+                memcpy(other.rows, tape.rows, (self.waiting + 1) * self.net.at.row * sizeof(double))
+            self.tape = other
+        return self.tape
 
     cdef list places(self):
-        """Where the doubles of a step that waits lie, from the beginning of its row on the tape: as Spec.step says."""
+        """Where the doubles of a step that waits lie, from the beginning of its row of the tape: see Spec.waiting."""
         cdef const Layout* at = &self.net.at
         cdef list state = [*range(at.h, at.h + at.hidden_size)]
         if at.states == 2:
             state += range(at.c, at.c + at.hidden_size)
         return [*range(at.x, at.x + at.input_size), *state, *range(at.trace, at.trace + at.trace_size),
                 *[at.row + place for place in state], *range(at.gradient, at.gradient + at.output_size)]
+
+
+cdef struct Training:       # what a call of train() is about
+    PyObject* body
+    PyObject* tape
+
+
+cdef void show_training(void* of) noexcept:
+    """Before Python code runs: the network is whole, as after its last complete update, and may be written to."""
+    cdef Body body = <Body> (<Training*> of).body
+    cdef Tape tape = <Tape> (<Training*> of).tape
+    tape.bound = INFINITY
+    if tape.state:
+        read_state(&body.net.at, tape.state, body.state.start)
+        body.waiting = 0
 
 
 # ---- the door ----
@@ -97,11 +116,15 @@ cdef class RNNCore:
 
     def _build(self, spec, /):
         """Become a network of this kind, with all parameters 0.0 and the settings at their defaults."""
-        self.body = Body(spec)
+        cdef Body body = Body(spec)
+        with cython.critical_section(self):
+            self.body = body
 
     def _adopt(self, RNNCore other not None, /):
         """Become what `other` is; it should not be used any more."""
-        self.body = other._body()
+        cdef Body body = other._body()
+        with cython.critical_section(self):
+            self.body = body
 
     cdef Body _body(self):
         """To hold on to: nothing that a call uses goes away while it runs."""
@@ -131,29 +154,29 @@ cdef class RNNCore:
 
     @property
     def _lr(self):
-        return self.body.net.lr
+        return self._body().net.lr
 
     @_lr.setter
     def _lr(self, double value):
-        self.body.net.lr = value
+        self._body().net.lr = value
 
     @property
     def _clip(self):
         """Infinity is none."""
-        return self.body.net.clip
+        return self._body().net.clip
 
     @_clip.setter
     def _clip(self, double value):
-        self.body.net.clip = value
+        self._body().net.clip = value
 
     @property
     def _window(self):
         """0: the whole sequence."""
-        return self.body.net.window
+        return self._body().net.window
 
     @_window.setter
     def _window(self, Py_ssize_t value):
-        self.body.net.window = value
+        self._body().net.window = value
 
     @property
     def _settings(self):
@@ -179,7 +202,7 @@ cdef class RNNCore:
         cdef View view
         for part in range(3):
             for view in body.views.values():
-                doubles = view.copy(part * body.net.at.parameters, doubles, False)
+                doubles = view.copy(part * body.net.at.parameters_width, doubles, False)
         memcpy(doubles, body.net.memory + body.net.at.powers, 2 * sizeof(double))
         return memoryview(<object> copy.view.obj)
 
@@ -193,7 +216,7 @@ cdef class RNNCore:
         source.hold_to(body.numbers())
         for part in range(3):
             for view in body.views.values():
-                doubles = view.copy(part * body.net.at.parameters, doubles, True)
+                doubles = view.copy(part * body.net.at.parameters_width, doubles, True)
         memcpy(body.net.memory + body.net.at.powers, doubles, 2 * sizeof(double))
 
     def _write(self, str name, values, /):
@@ -206,7 +229,7 @@ cdef class RNNCore:
     def _is_finite(self):
         """Whether all parameters are."""
         cdef Body body = self._body()
-        return all_finite(body.net.memory, body.net.at.parameters)
+        return all_finite(body.net.memory, body.net.at.parameters_width)
 
     @property
     def _state(self):
@@ -220,31 +243,35 @@ cdef class RNNCore:
         cdef list doubles = list(map(float, values))
         cdef Py_ssize_t i
         check_length(doubles, body.state.length)
-        for i in range(len(doubles)):
-            body.state.start[i] = doubles[i]
-        body.waiting = 0
+        with cython.critical_section(body):
+            for i in range(len(doubles)):
+                body.state.start[i] = doubles[i]
+            body.waiting = 0
 
     @property
     def _waiting(self):
-        """The steps that wait for an update of learn(), a list of floats each, whose parts Spec.step names."""
+        """The steps that wait for an update of learn(), a list of floats each, whose parts Spec.waiting names."""
         cdef Body body = self._body()
         cdef Py_ssize_t t, place
         cdef list places = body.places()
-        return [[body.tape.rows[t * body.net.at.row + place] for place in places] for t in range(body.waiting)]
+        with cython.critical_section(body):
+            return [[body.tape.rows[t * body.net.at.row + place] for place in places] for t in range(body.waiting)]
 
     @_waiting.setter
     def _waiting(self, values):
         cdef Body body = self._body()
         cdef Py_ssize_t t, place
         cdef list places = body.places(), rows = [list(map(float, row)) for row in values]
+        cdef Tape tape
         for row in rows:
             check_length(row, len(places))
-        body.waiting = 0
-        body.need(max(1, len(rows)), True)
-        for t in range(len(rows)):
-            for place, value in zip(places, rows[t]):
-                body.tape.rows[t * body.net.at.row + place] = value
-        body.waiting = len(rows)
+        with cython.critical_section(body):
+            body.waiting = 0
+            tape = body.tape_for(max(1, len(rows)), True)
+            for t in range(len(rows)):
+                for place, value in zip(places, rows[t]):
+                    tape.rows[t * body.net.at.row + place] = value
+            body.waiting = len(rows)
 
     def _train(self, inputs, targets, lengths, Py_ssize_t epochs, losses, report, /):
         """Train on sequences that follow each other in two float64 buffers, and append each epoch's mean loss."""
@@ -256,18 +283,21 @@ cdef class RNNCore:
         cdef Lengths sequences = Lengths(lengths)
         cdef Py_ssize_t epoch, i = 0, start = 0, done = 0, steps = sequences.total, longest
         cdef double total = 0.0
-        cdef Work work = Work(0.0, 0)
+        cdef Training training
+        cdef Work work = Work(0.0, show_training, &training)
         cdef Tape tape = None
-        x.hold_to(steps * net.at.input_size)
-        y.hold_to(steps * net.at.target_size)
+        x.hold_to(steps, net.at.input_size)
+        y.hold_to(steps, net.at.target_size)
         check_list(losses, "losses")
+        if not steps:
+            raise ValueError("there is nothing to learn from")
         for epoch in range(epochs):
-            net = body.net          # `report` may have changed the settings,
-            work.looks += 1         # and written to the parameters
+            net = body.net          # `report` may have changed the settings, and written to the parameters
             longest = min(sequences.longest, net.window) if net.window > 0 else sequences.longest
             if tape is None or tape.steps < longest:
                 tape = new_tape(&net.at, longest, True)
-            tape.state = NULL
+            tape.state, tape.bound = NULL, INFINITY
+            training.body, training.tape = <PyObject*> body, <PyObject*> tape
             total = 0.0
             start = 0
             try:
@@ -282,9 +312,7 @@ cdef class RNNCore:
                 if start < steps:
                     raise diverged(place_of(epoch, i, sequences.count, done), net.lr, net.clip)
             finally:
-                if tape.state:
-                    read_state(&net.at, tape.state, body.state.start)
-                    body.waiting = 0
+                show_training(&training)
             losses.append(total / steps)
             if report is not None and epoch % 10 == 0:
                 report(epoch, total / steps)
@@ -301,20 +329,20 @@ cdef class RNNCore:
         cdef Buffer x = Buffer(inputs), h = None, p = None, s = None
         cdef Run run = Run(<const double*> x.view.buf, NULL, NULL, NULL)
         cdef Tape tape = new_tape(&net.at, min(sequences.longest, ROWS), False)
-        cdef Work work = Work(0.0, 0)
+        cdef Work work = Work(0.0, NULL, NULL)
         cdef Py_ssize_t i
-        x.hold_to(sequences.total * net.at.input_size)
+        x.hold_to(sequences.total, net.at.input_size)
         if state is not None:
             h = Buffer(state, PyBUF_WRITABLE)
             h.hold_to(body.state.length)
             run.state = <double*> h.view.buf
         if predictions is not None:
             p = Buffer(predictions, PyBUF_WRITABLE)
-            p.hold_to(sequences.total * net.at.output_size)
+            p.hold_to(sequences.total, net.at.output_size)
             run.predictions = <double*> p.view.buf
         if states is not None:
             s = Buffer(states, PyBUF_WRITABLE)
-            s.hold_to(sequences.total * net.at.hidden_size)
+            s.hold_to(sequences.total, net.at.hidden_size)
             run.states = <double*> s.view.buf
         with nogil:
             use_packed(&net, tape)
@@ -323,7 +351,10 @@ cdef class RNNCore:
 
     def _generate(self, inputs, state, predictions, /):
         """Run over inputs from the state in the buffer `state`, then feed each prediction back, till `predictions` is
-        full; `state` takes the last state. A prediction is what predict() gives, a class number one double."""
+        full; `state` takes the last state. A prediction is what predict() gives, a class number one double.
+
+        Returns whether all that decided was numbers; at the first NaN it stops.
+        """
         cdef Body body = self._body()
         cdef Network net = body.net
         cdef Buffer x = Buffer(inputs), h = Buffer(state, PyBUF_WRITABLE), p = Buffer(predictions, PyBUF_WRITABLE)
@@ -331,19 +362,21 @@ cdef class RNNCore:
         cdef Run run = Run(<const double*> x.view.buf, <double*> h.view.buf, NULL, NULL)
         cdef Tape tape = new_tape(&net.at, max(1, min(steps, ROWS)), False)
         cdef Doubles scratch = Doubles(net.at.input_size + net.at.output_size)
-        cdef Work work = Work(0.0, 0)
-        x.hold_to(steps * net.at.input_size)
+        cdef Work work = Work(0.0, NULL, NULL)
+        cdef bint good
+        x.hold_to(steps, net.at.input_size)
         h.hold_to(body.state.length)
-        p.hold_to(count * net.at.target_size)
+        p.hold_to(count, net.at.target_size)
         if not body.spec.feeds_back:
             raise ValueError("a prediction is no input")
         if count < 1 or steps < 1:
-            return
+            return True
         with nogil:
             use_packed(&net, tape)
             predict_sequence(&net, tape, steps - 1, &run, &work)
             run.predictions = <double*> p.view.buf
-            generate_steps(&net, tape, count, scratch.start, &run, &work)
+            good = generate_steps(&net, tape, count, scratch.start, &run, &work)
+        return good
 
     def _step(self):
         """One step on from the network's own state, from _x to _predictions, without learning.
@@ -355,16 +388,15 @@ cdef class RNNCore:
         cdef Network* net = &body.net
         cdef double* predictions = body.step.start + net.at.input_size + net.at.target_size
         cdef double* row
-        cdef Py_ssize_t i
+        cdef Tape tape
         with cython.critical_section(body):
-            body.need(body.waiting + 1, False)
-            row = body.tape.rows + body.waiting * net.at.row
+            tape = body.tape_for(body.waiting + 1, False)
+            row = tape.rows + body.waiting * net.at.row
             write_state(&net.at, body.state.start, row)
             forward(net, row, 1, body.step.start)
             net.output.predict(net, row, 1, predictions, net.at.output_size)
-            for i in range(net.at.output_size):
-                if predictions[i] != predictions[i]:
-                    return False
+            if any_nan(net.at.output_size, predictions):
+                return False
             read_state(&net.at, row + net.at.row, body.state.start)
             body.waiting = 0
         return True
@@ -377,31 +409,37 @@ cdef class RNNCore:
         cdef double* x = body.step.start
         cdef double* targets = x + net.at.input_size
         cdef double* row
-        cdef Py_ssize_t window
-        cdef Work work = Work(0.0, 0)
+        cdef Py_ssize_t window, waiting
+        cdef Tape tape
+        cdef Work work = Work(0.0, NULL, NULL)
         with cython.critical_section(body):
-            window = net.window
+            window, waiting, tape = net.window, body.waiting, body.tape
             # The tape grows with the steps that wait: an update may be long in coming (or, with a window of 0, never).
-            if body.tape is None or body.tape.steps <= body.waiting or not body.tape.learns:
-                body.need(max(window if 0 < window < ROWS else ROWS, 2 * body.waiting), True)
-            row = body.tape.rows + body.waiting * net.at.row
-            write_state(&net.at, body.state.start, row)
-            forward(net, row, 1, x)
-            net.loss.loss(net, row, 1, targets)
-            if not isfinite(row[net.at.loss]):
-                raise diverged("", net.lr, net.clip)
-            if 0 < window <= body.waiting + 1:
-                body.tape.bound = INFINITY      # the parameters may have been written to
-                if not update(net, body.tape, body.waiting + 1, &work):
+            if tape is None or tape.steps <= waiting or not tape.learns or tape.busy:
+                tape = body.tape_for(max(window if 0 < window < ROWS else ROWS, 2 * waiting), True)
+            row = tape.rows + waiting * net.at.row
+            tape.busy = True
+            try:
+                write_state(&net.at, body.state.start, row)
+                forward(net, row, 1, x)
+                net.loss.loss(net, row, 1, targets)
+                if not isfinite(row[net.at.loss]):
                     raise diverged("", net.lr, net.clip)
-                body.waiting = 0
-            else:
-                body.waiting += 1
-            net.output.predict(net, row, 1, targets + net.at.target_size, net.at.output_size)
-            read_state(&net.at, row + net.at.row, body.state.start)
+                waiting += 1
+                if 0 < window <= waiting:
+                    tape.bound = INFINITY       # the parameters may have been written to
+                    if not update(net, tape, waiting, &work):
+                        raise diverged("", net.lr, net.clip)
+                    waiting = 0
+                net.output.predict(net, row, 1, targets + net.at.target_size, net.at.output_size)
+                read_state(&net.at, row + net.at.row, body.state.start)
+                body.tape, body.waiting = tape, waiting
+            finally:
+                tape.busy = False
 
     def reset(self):
         """Start a new sequence: a fresh state. Steps that wait for an update are given up; the parameters stay."""
         cdef Body body = self._body()
-        fill(body.state.start, body.state.length, 0.0)
-        body.waiting = 0
+        with cython.critical_section(body):
+            fill(body.state.start, body.state.length, 0.0)
+            body.waiting = 0

@@ -25,7 +25,7 @@ cdef enum:
     VECTOR = sizeof(vector_t) // sizeof(double)     # doubles in one: 4, 2 or 1
     PADDING = 4         # what is taken in vectors is padded with zeros to a multiple of this, the most there are
     WORK = 1 << 26      # products from one look at Ctrl-C to the next: at most 0.05 s
-    PART = 64           # rows of its result that sum_of_products takes at a time,
+    PART = 64           # rows of its result that sum_of_products takes at a time
     STEPS = 128         # and steps
 
 
@@ -37,8 +37,9 @@ cdef struct Matrix:
 
 
 cdef struct Work:
-    double done         # products since the last look for signals
-    Py_ssize_t looks    # how often Python code may have run
+    double done                             # products since the last look for signals
+    void (*before)(void* of) noexcept       # called before Python code may run, with `of`; or NULL
+    void* of
 
 
 cdef int look_for_signals(Work* work, double done) except -1 nogil:
@@ -46,8 +47,9 @@ cdef int look_for_signals(Work* work, double done) except -1 nogil:
     work.done += done
     if work.done > WORK:
         work.done = 0.0
-        work.looks += 1
         with gil:
+            if work.before:
+                work.before(work.of)
             PyErr_CheckSignals()
     return 0
 
@@ -105,9 +107,9 @@ cdef struct Products:
     const double* columns
     Py_ssize_t stride       # from a step to the next
     Py_ssize_t steps
+    bint subtract           # the sum, from what is in the result; else it is added term by term
     double* result
     Py_ssize_t result_stride
-    bint subtract
 
 
 cdef inline void sum_of_products_block(const Products* of, Py_ssize_t height, Py_ssize_t block) noexcept nogil:
@@ -133,6 +135,40 @@ cdef inline void sum_of_products_block(const Products* of, Py_ssize_t height, Py
         row = <vector_t*> (result + k * result_stride)
         for i in range(block):
             row[i] = row[i] - sums[k][i] if subtract else sums[k][i]
+
+
+cdef int sum_in_blocks(const Products* products, const Matrix* result, Work* work) except -1 nogil:
+    """The rows of the result in parts of PART. work: NULL, where nobody may look for signals."""
+    cdef Products of = products[0]
+    cdef Py_ssize_t first = 0, last, i, k, block
+    of.result_stride = result.stride
+    while first < result.length:
+        last = min(first + PART, result.length)
+        i = 0
+        while i < result.width:
+            block = 2 if i + 2 * VECTOR <= result.width else 1
+            of.columns = products.columns + i
+            k = first
+            while k < last:
+                of.rows = products.rows + k
+                of.result = result.start + k * result.stride + i
+                if block == 2 and k + 4 <= last:
+                    sum_of_products_block(&of, 4, 2)
+                    k += 4
+                elif block == 2:
+                    sum_of_products_block(&of, 1, 2)
+                    k += 1
+                elif k + 4 <= last:
+                    sum_of_products_block(&of, 4, 1)
+                    k += 4
+                else:
+                    sum_of_products_block(&of, 1, 1)
+                    k += 1
+            i += block * VECTOR
+            if work:
+                look_for_signals(work, <double> block * VECTOR * (last - first) * of.steps)
+        first = last
+    return 0
 
 
 # ---- sums ----
@@ -169,45 +205,18 @@ cdef inline void add_transposed_products(const double* start, const Matrix* weig
 
 
 cdef int sum_of_products(const double* rows, const double* columns, Py_ssize_t stride, Py_ssize_t steps,
-                         const Matrix* result, bint subtract, Work* work) except -1 nogil:
-    """result[k][i] += rows[0][k] * columns[0][i], then rows[1][k] * columns[1][i], and so on: a gradient over a window.
+                         const Matrix* result, Work* work) except -1 nogil:
+    """result[k][i] += rows[0][k] * columns[0][i], then rows[1][k] * columns[1][i], and so on: a gradient.
 
-    rows and columns: `steps` rows of the tape, `stride` doubles apart. The steps are taken in parts of STEPS, and k in
-    parts of PART, so that what they need stays in the cache until all columns have gone by. subtract: the sum, from
-    what is in `result`, all steps at once. work: NULL, where nobody may look for signals.
+    rows and columns: `steps` rows of the tape, `stride` doubles apart. They are taken in parts of STEPS, so that what
+    they need stays in the cache until all columns have gone by.
     """
     cdef Products of
-    cdef Py_ssize_t start = 0, part = steps if subtract else min(steps, STEPS), first, last, i, k, block
-    of.stride, of.result_stride, of.subtract = stride, result.stride, subtract
+    cdef Py_ssize_t start = 0
+    of.stride, of.subtract = stride, False
     while start < steps:
-        of.steps = min(part, steps - start)
-        first = 0
-        while first < result.length:
-            last = min(first + PART, result.length)
-            i = 0
-            while i < result.width:
-                block = 2 if i + 2 * VECTOR <= result.width else 1
-                of.columns = columns + start * stride + i
-                k = first
-                while k < last:
-                    of.rows = rows + start * stride + k
-                    of.result = result.start + k * result.stride + i
-                    if block == 2 and k + 4 <= last:
-                        sum_of_products_block(&of, 4, 2)
-                        k += 4
-                    elif block == 2:
-                        sum_of_products_block(&of, 1, 2)
-                        k += 1
-                    elif k + 4 <= last:
-                        sum_of_products_block(&of, 4, 1)
-                        k += 4
-                    else:
-                        sum_of_products_block(&of, 1, 1)
-                        k += 1
-                i += block * VECTOR
-                if work:
-                    look_for_signals(work, <double> block * VECTOR * (last - first) * of.steps)
-            first = last
+        of.rows, of.columns, of.steps = rows + start * stride, columns + start * stride, min(STEPS, steps - start)
+        sum_in_blocks(&of, result, work)
         start += of.steps
     return 0
 

@@ -48,7 +48,7 @@ cdef int backward(Network* net, Tape tape, Py_ssize_t steps, double factor, Work
     cdef double scale = factor / steps
     cdef Row row
     if steps > 1:
-        net.w_rows = Matrix(tape.w_hidden_hidden, 0, at.gates, at.hidden_width)
+        net.w_rows = Matrix(tape.w_hidden_hidden, 0, at.gates_size, at.hidden_width)
         pack_rows(&net.parameters.hidden, at.hidden_size, &net.w_rows)
     copy_padded(net.zeros, at.states * at.hidden_width, tape.by_state)
     while stop > 0:
@@ -57,31 +57,27 @@ cdef int backward(Network* net, Tape tape, Py_ssize_t steps, double factor, Work
             row = row_at(net, tape.rows, t)
             row.scale[0] = scale
             for i in range(at.output_size):
-                row.by_output[i] = scale * row.gradient[i]
+                row.by_output[i] = row.scale[0] * row.gradient[i]
         net.cell.backward(net, tape.rows + start * at.row, stop - start, tape.by_state, start > 0)
         look_for_signals(work, (stop - start) * at.work)
         stop = start
     return 0
 
 
-cdef int gradients(const Network* net, Tape tape, Py_ssize_t steps, double* result, bint subtract,
-                   Work* work) except -1 nogil:
-    """The gradient of the window's loss by the parameters, after backward: added to `result`, which is laid out as the
-    memory, or subtracted from it. work: NULL, where nobody may look for signals."""
-    cdef const Layout* at = &net.at
-    cdef double* rows = tape.rows
-    cdef Parameters by = parameters_at(at, result)
-    sum_of_products(rows + at.one, rows + at.delta, at.row, steps, &by.gates, subtract, work)
-    if at.apart:
-        sum_of_products(rows + at.h, rows + at.delta_hidden, at.row, steps, &by.hidden, subtract, work)
-    if at.own_size:
-        sum_of_products(rows + at.one, rows + at.by_own, at.row, steps, &by.own, subtract, work)
-    sum_of_products(rows + at.by_output, rows + at.row + at.h, at.row, steps, &by.outputs, subtract, work)
-    sum_of_products(rows + at.one, rows + at.by_output, at.row, steps, &by.b_output, subtract, work)
+cdef int gradients(const Network* net, Tape tape, Py_ssize_t steps, double* result, Work* work) except -1 nogil:
+    """The gradient of the window's loss by the parameters, after backward: added to `result`, laid out as memory is."""
+    cdef const Term* term
+    cdef Matrix of
+    cdef Py_ssize_t i
+    for i in range(net.terms_count):
+        term = &net.terms[i]
+        of = term.of
+        of.start += result - net.memory
+        sum_of_products(tape.rows + term.rows, tape.rows + term.columns, net.at.row, steps, &of, work)
     return 0
 
 
 cdef int add_gradient(Network* net, Tape tape, Py_ssize_t steps, double factor, Work* work) except -1 nogil:
     """Add `factor` times the gradient of the window's mean loss to the one that the next update is made of."""
     backward(net, tape, steps, factor, work)
-    return gradients(net, tape, steps, tape.proposal, False, work)
+    return gradients(net, tape, steps, tape.proposal, work)

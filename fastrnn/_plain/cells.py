@@ -1,93 +1,18 @@
 """The cells, a pass forward and a pass backward. The twin: _compiled/cells.pxi.
 
 forward : from x and the state of each of `steps` rows to the state of the row after it and the trace.
-backward : from the gradient by the state after the last of them and those by the sums of the output layer, from the
-    last row to the first, to the gradients by the sums of the gates. by_state takes the one by the state before the
-    first row, where `further` asks for it.
+backward : from the gradients by the sums of the output layer and, in by_state, by the state after the last row, from
+    there to the first row: the gradients by the sums of the gates and by the cell's own parameters. by_state (h, and
+    c) takes the one by the state before the first row, where `further` asks for it.
 """
 
 from __future__ import annotations
 
-from math import inf, prod
+from types import SimpleNamespace as Kind
 
 from fastrnn._plain.functions import sigmoid_all, tanh_all
-from fastrnn._plain.sums import Matrix, Vector, add_products, add_transposed_products
-
-TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
-if TYPE_CHECKING:
-    from typing import Any
-
-    from fastrnn._kinds import Spec
-
-# ---- a network as the passes take it, and a row of the tape ----
-
-
-class Network:
-    """What an RNN is: the numbers that learning changes, and with them what the passes need to know.
-
-    memory : the parameters row by row, then for each of them its first moment (the velocity of sgd) and its second,
-        then the powers of Adam's betas. One assignment replaces it whole.
-    running : the state, and the rows that wait for an update of learn().
-    """
-
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        try:
-            self.bytes = memoryview(bytearray(8 * (3 * spec.parameters + 2)))
-        except MemoryError:
-            raise MemoryError(f"there is no memory for {spec.parameters:,} parameters") from None
-        self.memory = self.bytes.cast("d")
-        self.memory[3 * spec.parameters] = self.memory[3 * spec.parameters + 1] = 1.0
-        self.views: dict[str, memoryview[float]] = {}
-        end = 0
-        for name, shape in spec.shapes.items():
-            length = prod(shape)
-            self.views[name] = self.memory[end : end + length].cast("B").cast("d", shape)
-            end += length
-        self.running: tuple[Vector, tuple[Row, ...]] = [0.0] * spec.state_size, ()
-        row = memoryview(bytearray(8 * (spec.input_size + spec.target_size + spec.output_size))).cast("d")
-        self.x, self.targets = row[: spec.input_size], row[spec.input_size : spec.input_size + spec.target_size]
-        self.predictions = row[spec.input_size + spec.target_size :]
-        self.lr, self.clip, self.window = 0.01, inf, 32  # a clip of infinity is none; a window of 0 the whole sequence
-        self.settings = [*spec.settings.values()]  # those of the loss, then those of the optimizer
-
-    def read(self) -> None:
-        """Have the passes take the parameters as they are now, as rows."""
-        values: dict[str, Any] = {name: view.tolist() for name, view in self.views.items()}
-        self.b_hidden: Vector = values["b_hidden"]
-        self.w_gates: Matrix = values["w_input_hidden"]
-        self.w_hidden_hidden: Matrix = values["w_hidden_hidden"]
-        if not self.spec.apart:  # side by side
-            self.w_gates = [x + h for x, h in zip(self.w_gates, self.w_hidden_hidden, strict=True)]
-        self.own: Vector = [value for name in self.spec.own for value in values[name]]
-        self.w_hidden_output: Matrix = values["w_hidden_output"]
-        self.b_output: Vector = values["b_output"]
-
-
-class Row:
-    """What a step leaves on the tape; the state after it is the h (and c) of the next row."""
-
-    loss: float
-    scale: float  # what the step's gradient is multiplied by: its share in the loss of the window
-    x: Vector
-    h: Vector  # the hidden state before the step
-    c: Vector  # the cell's memory before the step, where there are two states
-    trace: Vector  # what backward needs of the cell
-    sums: Vector  # of the output layer
-    gradient: Vector  # of the step's loss by the sums of the output layer
-    by_output: Vector  # scale * gradient
-    delta: Vector  # gradient by the sums of the gates, where apart by those over x
-    delta_hidden: Vector  # where apart: by those over h
-    by_own: Vector  # gradient by the cell's own parameters
-
-    def __init__(self, spec: Spec, state: Vector = []) -> None:  # noqa: B006
-        self.h, self.c = state[: spec.hidden_size], state[spec.hidden_size :]
-        self.by_own = []
-
-    @property
-    def state(self) -> Vector:
-        return self.h + self.c
-
+from fastrnn._plain.network import Network, Row
+from fastrnn._plain.sums import Vector, add_products, add_transposed_products
 
 # ---- Elman ----
 
@@ -110,20 +35,18 @@ def relu_delta(by_h: Vector, h: Vector) -> Vector:
 
 def elman_forward(net: Network, rows: list[Row], steps: int) -> None:
     """Elman (1990): h = activation(w_input_hidden x + w_hidden_hidden h + b_hidden)."""
-    activate, _ = ACTIVATIONS[net.spec.activation]
     for t in range(steps):
         row, after = rows[t], rows[t + 1]
-        after.h = activate(add_products(net.b_hidden, net.w_gates, row.x + row.h))
+        after.h = net.activation.activate(add_products(net.b_hidden, net.w_gates, row.x + row.h))
         row.trace = []
 
 
 def elman_backward(net: Network, rows: list[Row], steps: int, by_state: list[Vector], further: bool) -> None:
-    _, derive = ACTIVATIONS[net.spec.activation]
     (by_h,) = by_state
     for t in range(steps - 1, -1, -1):
         row, after = rows[t], rows[t + 1]
         by_h = add_transposed_products(by_h, net.w_hidden_output, row.by_output)
-        row.delta = derive(by_h, after.h)
+        row.delta = net.activation.derive(by_h, after.h)
         if t > 0 or further:
             by_h = add_transposed_products([0.0] * len(by_h), net.w_hidden_hidden, row.delta)
     by_state[:] = [by_h]
@@ -239,9 +162,13 @@ def lstm_backward(net: Network, rows: list[Row], steps: int, by_state: list[Vect
 
 # ---- the rows ----
 
-ACTIVATIONS = {"tanh": (tanh_all, tanh_delta), "sigmoid": (sigmoid_all, sigmoid_delta), "relu": (relu_all, relu_delta)}
+ACTIVATIONS = {
+    "tanh": Kind(activate=tanh_all, derive=tanh_delta),
+    "sigmoid": Kind(activate=sigmoid_all, derive=sigmoid_delta),
+    "relu": Kind(activate=relu_all, derive=relu_delta),
+}
 CELLS = {
-    "elman": (elman_forward, elman_backward),
-    "gru": (gru_forward, gru_backward),
-    "lstm": (lstm_forward, lstm_backward),
+    "elman": Kind(forward=elman_forward, backward=elman_backward),
+    "gru": Kind(forward=gru_forward, backward=gru_backward),
+    "lstm": Kind(forward=lstm_forward, backward=lstm_backward),
 }

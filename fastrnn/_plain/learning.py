@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import isfinite, prod
 
-from fastrnn._plain.cells import Network, Row
-from fastrnn._plain.optimizers import OPTIMIZERS, clip_factor, commit, factor_of_loss
-from fastrnn._plain.outputs import LOSSES, OUTPUTS
+from fastrnn._plain.network import Network, Row
+from fastrnn._plain.optimizers import clip_factor, commit, factor_of_loss
+from fastrnn._plain.outputs import any_nan
 from fastrnn._plain.sums import Vector
 from fastrnn._plain.window import add_gradient, forward
 
@@ -19,21 +19,21 @@ def update(net: Network, rows: list[Row], steps: int) -> bool:
     gradient = {name: [[-0.0] * prod(shape[1:]) for _ in range(shape[0])] for name, shape in net.spec.shapes.items()}
     add_gradient(net, rows, steps, factor_of_loss(net), gradient)
     factor = clip_factor(net, gradient)
-    return commit(net, rows, steps, OPTIMIZERS[net.spec.optimizer](net, factor, gradient))
+    return commit(net, rows, steps, net.optimizer.propose(net, factor, gradient))
 
 
 def train_sequence(
     net: Network, inputs: memoryview[float], targets: memoryview[float], length: int, total: float
 ) -> tuple[int, float]:
     """Train on a sequence. Returns `length`, or the step that diverged, and `total` with the losses of its steps."""
-    inputs_size, target_size = net.spec.input_size, net.spec.target_size
+    input_size, target_size = net.spec.input_size, net.spec.target_size
     state, start = [0.0] * net.spec.state_size, 0
     while start < length:
         steps = min(net.window, length - start) if net.window > 0 else length
         rows = [Row(net.spec, state), *(Row(net.spec) for _ in range(steps))]
         net.read()
-        forward(net, rows, steps, [*inputs[start * inputs_size : (start + steps) * inputs_size]])
-        LOSSES[net.spec.loss](net, rows, steps, [*targets[start * target_size : (start + steps) * target_size]])
+        forward(net, rows, steps, [*inputs[start * input_size : (start + steps) * input_size]])
+        net.loss.loss(net, rows, steps, [*targets[start * target_size : (start + steps) * target_size]])
         for t in range(steps):
             if not isfinite(rows[t].loss):
                 return start + t, total
@@ -58,12 +58,11 @@ def predict_sequence(
 ) -> Vector:
     """Run over a sequence, from `state`, and return the last one."""
     size, outputs, units = net.spec.input_size, net.spec.output_size, net.spec.hidden_size
-    predict, _, _ = OUTPUTS[net.spec.output]
     for t in range(length):
         rows = [Row(net.spec, state), Row(net.spec)]
         forward(net, rows, 1, [*inputs[t * size : (t + 1) * size]])
         if predictions is not None:
-            for i, value in enumerate(predict(net, rows, 1)[0]):
+            for i, value in enumerate(net.output.predict(net, rows, 1)[0]):
                 predictions[t * outputs + i] = value
         if states is not None:
             for i, value in enumerate(rows[1].h):
@@ -79,13 +78,16 @@ def feed_back(net: Network, decision: Vector) -> Vector:
     return decision
 
 
-def generate_steps(net: Network, x: Vector, count: int, state: Vector, decisions: memoryview[float]) -> Vector:
-    """One step for the next input, then count - 1 more, each for the decision before it; returns the last state."""
-    predict, _, decide = OUTPUTS[net.spec.output]
+def generate_steps(net: Network, x: Vector, count: int, state: Vector, decisions: memoryview[float]) -> Vector | None:
+    """One step for the next input, then count - 1 more, each for the decision before it. Returns the last state; None
+    where a prediction is not a number, with which it stops."""
     for t in range(count):
         rows = [Row(net.spec, state), Row(net.spec)]
         forward(net, rows, 1, x)
-        decision = decide(predict(net, rows, 1)[0])
+        (predictions,) = net.output.predict(net, rows, 1)
+        if any_nan(predictions):
+            return None
+        decision = net.output.decide(predictions)
         for i, value in enumerate(decision):
             decisions[t * net.spec.target_size + i] = value
         x, state = feed_back(net, decision), rows[1].state

@@ -1,14 +1,16 @@
 """The norm of a gradient, and what optimizers make of it. The twin: _compiled/optimizers.pxi.
 
-An optimizer takes the gradient, `factor` times, and returns what is to become of the memory.
+An optimizer takes the gradient, `factor` times, and returns what is to become of the memory: the parameters, and behind
+them the moments that it keeps.
 """
 
 from __future__ import annotations
 
 from math import inf, isfinite, nan, sqrt
 from struct import pack
+from types import SimpleNamespace as Kind
 
-from fastrnn._plain.cells import Network, Row
+from fastrnn._plain.network import Network, Row
 from fastrnn._plain.sums import Vector
 from fastrnn._plain.window import Gradient
 
@@ -56,18 +58,19 @@ def momentum_numbers(length: int, values: Vector, factor: float, lr: float, mome
 
 def sgd(net: Network, factor: float, gradient: Gradient) -> Vector:
     """Gradient descent; with momentum, velocity = momentum * velocity + gradient takes the gradient's place."""
-    length, values = net.spec.parameters, [*net.memory]
-    g = [g for rows in gradient.values() for row in rows for g in row]
+    length, g = net.spec.count, [g for rows in gradient.values() for row in rows for g in row]
     momentum = net.settings[net.spec.of_optimizer]
     if momentum == 0.0:
+        values = [*net.memory[:length]]
         sgd_numbers(length, values, factor, 1.0 if is_plain_sgd(net) else net.lr, g)
-    else:
-        momentum_numbers(length, values, factor, net.lr, momentum, g)
+        return values
+    values = [*net.memory[: 2 * length]]
+    momentum_numbers(length, values, factor, net.lr, momentum, g)
     return values
 
 
 def adam_numbers(net: Network, values: Vector, factor: float, decay: float, gradient: Vector) -> None:
-    length, lr = net.spec.parameters, net.lr
+    length, lr = net.spec.count, net.lr
     beta_1, beta_2 = values[3 * length :]
     for i in range(length):
         g = gradient[i] * factor
@@ -77,7 +80,7 @@ def adam_numbers(net: Network, values: Vector, factor: float, decay: float, grad
 
 
 def adam_with_decay(net: Network, factor: float, decay: float, gradient: Gradient) -> Vector:
-    length, values = net.spec.parameters, [*net.memory]
+    length, values = net.spec.count, [*net.memory]
     values[3 * length] *= BETA_1
     values[3 * length + 1] *= BETA_2
     adam_numbers(net, values, factor, decay, [g for rows in gradient.values() for row in rows for g in row])
@@ -92,9 +95,6 @@ def adam(net: Network, factor: float, gradient: Gradient) -> Vector:
 def adamw(net: Network, factor: float, gradient: Gradient) -> Vector:
     """Loshchilov and Hutter (2019)."""
     return adam_with_decay(net, factor, 1.0 - net.lr * net.settings[net.spec.of_optimizer], gradient)
-
-
-OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamw": adamw}
 
 
 # ---- clip, and commit ----
@@ -116,5 +116,10 @@ def commit(net: Network, rows: list[Row], steps: int, proposal: Vector) -> bool:
         return False
     values, running = pack(f"{len(proposal)}d", *proposal), (rows[steps].state, ())
     # Two stores side by side: between them nothing looks for Ctrl-C.
-    net.bytes[:], net.running = values, running
+    net.bytes[: len(values)], net.running = values, running
     return True
+
+
+# ---- the rows ----
+
+OPTIMIZERS = {"sgd": Kind(propose=sgd), "adam": Kind(propose=adam), "adamw": Kind(propose=adamw)}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from math import log, log1p, nan
+from types import SimpleNamespace as Kind
 
-from fastrnn._plain.cells import Network, Row
 from fastrnn._plain.functions import fast_exp, fast_sigmoid
+from fastrnn._plain.network import Network, Row
 from fastrnn._plain.sums import Matrix, Vector
 
 # ---- outputs: from the sums, predictions ----
@@ -58,6 +59,11 @@ def likeliest(probabilities: Vector) -> int:
     return label
 
 
+def any_nan(predictions: Vector) -> bool:
+    """Whether there is one that nothing can be decided by."""
+    return any(p != p for p in predictions)
+
+
 def decide_values(predictions: Vector) -> Vector:
     """They stay as they are."""
     return predictions
@@ -77,26 +83,24 @@ def decide_class(predictions: Vector) -> Vector:
 def half_squared_error(net: Network, rows: list[Row], steps: int, targets: Vector) -> None:
     """Half the sum of the squared errors."""
     size = net.spec.output_size
-    predict, slope, _ = OUTPUTS[net.spec.output]
-    for t in range(steps):
+    for t, predictions in enumerate(net.output.predict(net, rows, steps)):
         row = rows[t]
-        (row.gradient,) = predict(net, rows[t:], 1)
+        row.gradient = predictions
         loss = 0.0
         for i in range(size):
             value = row.gradient[i]
             error = value - targets[t * size + i]
             loss += error * error
-            row.gradient[i] = error * slope(value) if slope else error
+            row.gradient[i] = error * net.output.slope(value) if net.output.slope else error
         row.loss = 0.5 * loss
 
 
 def binary_cross_entropy(net: Network, rows: list[Row], steps: int, targets: Vector) -> None:
     """-y log p - (1 - y) log(1 - p) as max(a, 0) - a y + log(1 + exp(-|a|)): no digits lost, no overflow."""
     size = net.spec.output_size
-    predict, _, _ = OUTPUTS[net.spec.output]
-    for t in range(steps):
+    for t, predictions in enumerate(net.output.predict(net, rows, steps)):
         row = rows[t]
-        (row.gradient,) = predict(net, rows[t:], 1)
+        row.gradient = predictions
         loss = 0.0
         for i in range(size):
             a = row.sums[i]
@@ -121,12 +125,12 @@ def cross_entropy(_net: Network, rows: list[Row], steps: int, targets: Vector) -
 # ---- the rows ----
 
 OUTPUTS = {
-    "linear": (predict_linear, None, decide_values),
-    "sigmoid": (predict_sigmoid, sigmoid_slope, decide_ones),
-    "softmax": (predict_softmax, None, decide_class),
+    "linear": Kind(predict=predict_linear, slope=None, decide=decide_values),
+    "sigmoid": Kind(predict=predict_sigmoid, slope=sigmoid_slope, decide=decide_ones),
+    "softmax": Kind(predict=predict_softmax, slope=None, decide=decide_class),
 }
 LOSSES = {
-    "binary_cross_entropy": binary_cross_entropy,
-    "half_squared_error": half_squared_error,
-    "cross_entropy": cross_entropy,
+    "binary_cross_entropy": Kind(loss=binary_cross_entropy),
+    "half_squared_error": Kind(loss=half_squared_error),
+    "cross_entropy": Kind(loss=cross_entropy),
 }

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from math import isfinite, isnan
+from math import isfinite
 from types import MappingProxyType
 
 from fastrnn._checks import check_length, check_lengths, check_list, diverged, doubles
 from fastrnn._kinds import Spec
-from fastrnn._plain.cells import Network, Row
+from fastrnn._plain.cells import ACTIVATIONS, CELLS
 from fastrnn._plain.learning import generate_steps, predict_sequence, train_sequence, update
-from fastrnn._plain.outputs import LOSSES, OUTPUTS
+from fastrnn._plain.network import Network, Row
+from fastrnn._plain.optimizers import OPTIMIZERS
+from fastrnn._plain.outputs import LOSSES, OUTPUTS, any_nan
 from fastrnn._plain.sums import Vector
 from fastrnn._plain.window import forward
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+# ---- the door ----
 
 
 def place_of(epoch: int, sequence: int, sequences: int, step: int) -> str:
@@ -32,12 +37,22 @@ class RNNCore:
 
     def __new__(cls, *_args: object, **_keywords: object) -> RNNCore:
         core = super().__new__(cls)
-        core._net = Network(Spec(1))
+        core._build(Spec(1))
         return core
 
     def _build(self, spec: Spec, /) -> None:
         """Become a network of this kind, with all parameters 0.0 and the settings at their defaults."""
-        self._net = Network(spec)
+        try:
+            kinds = {
+                "cell": CELLS[spec.cell],
+                "activation": ACTIVATIONS[spec.activation],
+                "output": OUTPUTS[spec.output],
+                "loss": LOSSES[spec.loss],
+                "optimizer": OPTIMIZERS[spec.optimizer],
+            }
+        except KeyError as error:
+            raise ValueError(f"this core has no {error}") from None
+        self._net = Network(spec, **kinds)
 
     def _adopt(self, other: RNNCore, /) -> None:
         """Become what `other` is; it should not be used any more."""
@@ -118,7 +133,7 @@ class RNNCore:
 
     def _is_finite(self) -> bool:
         """Whether all parameters are."""
-        return all(map(isfinite, self._net.memory[: self._net.spec.parameters]))
+        return all(map(isfinite, self._net.memory[: self._net.spec.count]))
 
     @property
     def _state(self) -> Vector:
@@ -132,7 +147,7 @@ class RNNCore:
 
     @property
     def _waiting(self) -> list[Vector]:
-        """The steps that wait for an update of learn(), a list of floats each, whose parts Spec.step names."""
+        """The steps that wait for an update of learn(), a list of floats each, whose parts Spec.waiting names."""
         state, rows = self._net.running
         after = [*(row.state for row in rows[1:]), state]
         return [row.x + row.state + row.trace + after[t] + row.gradient for t, row in enumerate(rows)]
@@ -141,9 +156,9 @@ class RNNCore:
     def _waiting(self, values: Sequence[Sequence[float]]) -> None:
         spec, rows = self._net.spec, []
         for value in values:
-            check_length(value, sum(spec.step))
+            check_length(value, sum(spec.waiting))
             left = iter(map(float, value))
-            x, before, trace, _, gradient = ([next(left) for _ in range(size)] for size in spec.step)
+            x, before, trace, _, gradient = ([next(left) for _ in range(size)] for size in spec.waiting)
             row = Row(spec, before)
             row.x, row.trace, row.gradient = x, trace, gradient
             rows.append(row)
@@ -164,6 +179,8 @@ class RNNCore:
         check_length(inputs, steps * net.spec.input_size)
         check_length(targets, steps * net.spec.target_size)
         check_list(losses, "losses")
+        if not steps:
+            raise ValueError("there is nothing to learn from")
         for epoch in range(epochs):
             total, start = 0.0, 0
             for i, length in enumerate(lengths):
@@ -212,9 +229,12 @@ class RNNCore:
                 state[:] = doubles(h)
             start += length
 
-    def _generate(self, inputs: memoryview[float], state: memoryview[float], predictions: memoryview[float], /) -> None:
+    def _generate(self, inputs: memoryview[float], state: memoryview[float], predictions: memoryview[float], /) -> bool:
         """Run over inputs from the state in the buffer `state`, then feed each prediction back, till `predictions` is
-        full; `state` takes the last state. A prediction is what predict() gives, a class number one double."""
+        full; `state` takes the last state. A prediction is what predict() gives, a class number one double.
+
+        Returns whether all that decided was numbers; at the first NaN it stops.
+        """
         net = self._net
         steps, count = len(inputs) // net.spec.input_size, len(predictions) // net.spec.target_size
         check_length(inputs, steps * net.spec.input_size)
@@ -223,11 +243,15 @@ class RNNCore:
         if not net.spec.feeds_back:
             raise ValueError("a prediction is no input")
         if count < 1 or steps < 1:
-            return
+            return True
         net.read()
         h = predict_sequence(net, inputs, steps - 1, [*state], None, None)
         x = [*inputs[(steps - 1) * net.spec.input_size :]]
-        state[:] = doubles(generate_steps(net, x, count, h, predictions))
+        last = generate_steps(net, x, count, h, predictions)
+        if last is None:
+            return False
+        state[:] = doubles(last)
+        return True
 
     def _step(self) -> bool:
         """One step on from the network's own state, from _x to _predictions, without learning.
@@ -236,13 +260,12 @@ class RNNCore:
         state has not changed.
         """
         net = self._net
-        predict, _, _ = OUTPUTS[net.spec.output]
         rows = [Row(net.spec, net.running[0]), Row(net.spec)]
         net.read()
         forward(net, rows, 1, [*net.x])
-        predictions = predict(net, rows, 1)[0]
+        (predictions,) = net.output.predict(net, rows, 1)
         net.predictions[:] = doubles(predictions)
-        if any(map(isnan, predictions)):
+        if any_nan(predictions):
             return False
         net.running = rows[1].state, ()
         return True
@@ -251,13 +274,12 @@ class RNNCore:
         """One step on from the network's own state, from _x and _targets; _predictions are those before the update,
         if one is due."""
         net = self._net
-        predict, _, _ = OUTPUTS[net.spec.output]
         state, waiting = net.running
         rows = [*waiting, Row(net.spec, state), Row(net.spec)]
         row, after = rows[-2:]
         net.read()
         forward(net, [row, after], 1, [*net.x])
-        LOSSES[net.spec.loss](net, [row, after], 1, [*net.targets])
+        net.loss.loss(net, [row, after], 1, [*net.targets])
         if not isfinite(row.loss):
             raise diverged("", net.lr, net.clip)
         if 0 < net.window <= len(waiting) + 1:
@@ -265,7 +287,7 @@ class RNNCore:
                 raise diverged("", net.lr, net.clip)
         else:
             net.running = after.state, (*waiting, row)
-        net.predictions[:] = doubles(predict(net, [row], 1)[0])
+        net.predictions[:] = doubles(net.output.predict(net, [row], 1)[0])
 
     def reset(self) -> None:
         """Start a new sequence: a fresh state. Steps that wait for an update are given up; the parameters stay."""

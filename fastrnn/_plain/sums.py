@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# ---- sums ----
+
 Vector = list[float]
 Matrix = list[Vector]  # its rows
 

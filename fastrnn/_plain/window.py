@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from fastrnn._plain.cells import CELLS, Network, Row
+from fastrnn._plain.network import Network, Row
 from fastrnn._plain.sums import Matrix, Vector, add_products, sum_of_products
+
+# ---- a window ----
 
 Gradient = dict[str, Matrix]  # by the parameters, in their order; vectors as rows of one number
 
 
 def forward(net: Network, rows: list[Row], steps: int, inputs: Vector) -> None:
     """Run over `steps` rows, from the state in the first: the states and traces, and then the sums of the output."""
-    cell_forward, _ = CELLS[net.spec.cell]
     for t in range(steps):
         rows[t].x = inputs[t * net.spec.input_size : (t + 1) * net.spec.input_size]
-    cell_forward(net, rows, steps)
+    net.cell.forward(net, rows, steps)
     for t in range(steps):
         rows[t].sums = add_products(net.b_output, net.w_hidden_output, rows[t + 1].h)
 
 
 def backward(net: Network, rows: list[Row], steps: int, factor: float) -> None:
     """`factor` times the gradients of the window's mean loss by all sums, by truncated backpropagation through time."""
-    _, cell_backward = CELLS[net.spec.cell]
     by_state = [[0.0] * net.spec.hidden_size for _ in range(net.spec.states)]
     for t in range(steps):
         row = rows[t]
         row.scale = factor / steps
         row.by_output = [row.scale * g for g in row.gradient]
-    cell_backward(net, rows, steps, by_state, False)
+    net.cell.backward(net, rows, steps, by_state, False)
 
 
 def gradients(net: Network, rows: list[Row], steps: int, result: Gradient) -> None:

@@ -1,0 +1,141 @@
+# Part of _core.pyx: a network as the passes take it, and a row of the tape. The twin: _plain/network.py.
+
+# ---- helpers: what a kind gives. It is taken a pass at a time, not a step at a time ----
+
+cdef enum:
+    SETTINGS = 8        # numbers that a loss and an optimizer can take, together
+
+
+cdef struct Network
+
+ctypedef void (*activate_t)(double* values, Py_ssize_t length) noexcept nogil
+ctypedef void (*derive_t)(Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil
+ctypedef void (*forward_t)(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil
+ctypedef void (*backward_t)(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
+                            bint further) noexcept nogil
+ctypedef void (*predict_t)(const Network* net, const double* rows, Py_ssize_t steps, double* result,
+                           Py_ssize_t stride) noexcept nogil
+ctypedef double (*slope_t)(double value) noexcept nogil
+ctypedef void (*decide_t)(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil
+ctypedef void (*loss_t)(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil
+ctypedef Py_ssize_t (*optimizer_t)(const Network* net, double factor, double* gradient) noexcept nogil
+
+
+cdef struct Activation:
+    const char* name
+    activate_t activate
+    derive_t derive
+    bint bounded            # whether no value is larger than 1, and no derivative
+
+cdef struct Cell:
+    const char* name
+    forward_t forward
+    backward_t backward
+
+cdef struct Output:
+    const char* name
+    predict_t predict
+    slope_t slope           # of a prediction by its sum, from the prediction; NULL: 1.0, or not wanted
+    decide_t decide
+
+cdef struct Loss:
+    const char* name
+    loss_t loss
+
+cdef struct Optimizer:
+    const char* name
+    optimizer_t propose
+
+
+cdef struct Parameters:     # as they lie, or what is laid out as they are
+    Matrix gates            # columns: b_hidden, w_input_hidden and, where not apart, w_hidden_hidden
+    Matrix hidden           # columns of w_hidden_hidden
+    Matrix own
+    Matrix outputs          # rows of w_hidden_output
+    Matrix b_output
+
+
+cdef struct Term:           # a part of the gradient: of[k][i] is the sum over all steps of rows[k] * columns[i]
+    Py_ssize_t rows         # where these stand, from the beginning of a row of the tape
+    Py_ssize_t columns
+    Matrix of
+
+
+# ---- a network as the passes take it, and a row of the tape ----
+
+cdef struct Network:
+    Layout at
+    Cell cell
+    Activation activation
+    Output output
+    Loss loss
+    Optimizer optimizer
+    bint classes                # all outputs together are one decision, a class
+    double* memory              # the parameters, then all else that learning changes
+    Parameters parameters
+    Term[5] terms
+    Py_ssize_t terms_count
+    const double* zeros         # as many as a state has
+    double* b_hidden            # what the sums of the gates start from
+    Matrix w_gates              # columns: w_input_hidden and w_hidden_hidden side by side, or where apart the first,
+    Matrix w_hidden_hidden      # and where apart the second
+    Matrix w_rows               # w_hidden_hidden as rows, packed
+    double lr, clip             # a clip of infinity is none
+    Py_ssize_t window           # 0: the whole sequence
+    double[SETTINGS] settings   # those of the loss, then those of the optimizer
+    Py_ssize_t of_optimizer     # where the latter begin
+
+
+cdef struct Row:
+    double* loss
+    double* scale
+    double* x
+    double* h
+    double* c
+    double* trace
+    double* sums
+    double* gradient
+    double* by_output
+    double* delta
+    double* delta_hidden
+    double* by_own
+
+
+# ---- helpers: where they lie ----
+
+cdef inline Row row_at(const Network* net, const double* rows, Py_ssize_t t) noexcept nogil:
+    cdef const Layout* at = &net.at
+    cdef double* row = <double*> rows + t * at.row
+    return Row(row + at.loss, row + at.scale, row + at.x, row + at.h, row + at.c, row + at.trace, row + at.sums,
+               row + at.gradient, row + at.by_output, row + at.delta, row + at.delta_hidden, row + at.by_own)
+
+
+cdef inline Parameters parameters_at(const Layout* at, double* start) noexcept nogil:
+    cdef Py_ssize_t inputs = 1 + at.input_size
+    return Parameters(
+        Matrix(start + at.b_hidden, at.stride, inputs if at.apart else inputs + at.hidden_size, at.gates_width),
+        Matrix(start + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width),
+        Matrix(start + at.own, 0, 1, at.own_width),
+        Matrix(start + at.w_hidden_output, at.hidden_width, at.output_size, at.hidden_width),
+        Matrix(start + at.b_output, 0, 1, at.output_width))
+
+
+cdef void add_term(Network* net, Py_ssize_t rows, Py_ssize_t columns, const Matrix* of) noexcept nogil:
+    net.terms[net.terms_count] = Term(rows, columns, of[0])
+    net.terms_count += 1
+
+
+cdef void settle_places(Network* net, double* memory) noexcept nogil:
+    """Set all that follows from the layout and from where the memory is."""
+    cdef const Layout* at = &net.at
+    cdef Parameters* of = &net.parameters
+    net.memory = memory
+    of[0] = parameters_at(at, memory)
+    net.terms_count = 0
+    add_term(net, at.one, at.delta, &of.gates)
+    if at.apart:
+        add_term(net, at.h, at.delta_hidden, &of.hidden)
+    if at.own_size:
+        add_term(net, at.one, at.by_own, &of.own)
+    add_term(net, at.by_output, at.row + at.h, &of.outputs)
+    add_term(net, at.one, at.by_output, &of.b_output)

@@ -1,0 +1,85 @@
+"""A network as the passes take it, and a row of the tape. The twin: _compiled/network.pxi."""
+
+from __future__ import annotations
+
+from math import inf, prod
+
+from fastrnn._plain.sums import Matrix, Vector
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fastrnn._kinds import Spec
+
+# ---- a network as the passes take it, and a row of the tape ----
+
+
+class Network:
+    """What an RNN is: the numbers that learning changes, and with them what the passes need to know.
+
+    memory : the parameters row by row, then for each of them its first moment (the velocity of sgd) and its second,
+        then the powers of Adam's betas. One assignment replaces it whole.
+    running : the state, and the rows that wait for an update of learn().
+    """
+
+    def __init__(self, spec: Spec, **kinds: Any) -> None:
+        """kinds : the rows of its cell, activation, output, loss and optimizer, in the tables of the rooms."""
+        self.spec = spec
+        self.cell, self.activation = kinds["cell"], kinds["activation"]
+        self.output, self.loss, self.optimizer = kinds["output"], kinds["loss"], kinds["optimizer"]
+        try:
+            self.bytes = memoryview(bytearray(8 * spec.memory))
+        except MemoryError:
+            raise MemoryError(f"there is no memory for {spec.count:,} parameters") from None
+        self.memory = self.bytes.cast("d")
+        self.memory[-2] = self.memory[-1] = 1.0
+        self.views: dict[str, memoryview[float]] = {}
+        end = 0
+        for name, shape in spec.shapes.items():
+            length = prod(shape)
+            self.views[name] = self.memory[end : end + length].cast("B").cast("d", shape)
+            end += length
+        self.running: tuple[Vector, tuple[Row, ...]] = [0.0] * spec.state_size, ()
+        row = memoryview(bytearray(8 * (spec.input_size + spec.target_size + spec.output_size))).cast("d")
+        self.x, self.targets = row[: spec.input_size], row[spec.input_size : spec.input_size + spec.target_size]
+        self.predictions = row[spec.input_size + spec.target_size :]
+        self.lr, self.clip, self.window = 0.01, inf, 32  # a clip of infinity is none; a window of 0 the whole sequence
+        self.settings = [default for default, _ in spec.settings.values()]  # of the loss, then of the optimizer
+
+    def read(self) -> None:
+        """Have the passes take the parameters as they are now, as rows."""
+        values: dict[str, Any] = {name: view.tolist() for name, view in self.views.items()}
+        self.b_hidden: Vector = values["b_hidden"]
+        self.w_gates: Matrix = values["w_input_hidden"]
+        self.w_hidden_hidden: Matrix = values["w_hidden_hidden"]
+        if not self.spec.apart:  # side by side
+            self.w_gates = [x + h for x, h in zip(self.w_gates, self.w_hidden_hidden, strict=True)]
+        self.own: Vector = [value for name in self.spec.own for value in values[name]]
+        self.w_hidden_output: Matrix = values["w_hidden_output"]
+        self.b_output: Vector = values["b_output"]
+
+
+class Row:
+    """What a step leaves on the tape; the state after it is the h (and c) of the next row."""
+
+    loss: float
+    scale: float  # what the step's gradient is multiplied by: its share in the loss of the window
+    x: Vector
+    h: Vector  # the hidden state before the step
+    c: Vector  # the cell's memory before the step, where there are two states
+    trace: Vector  # what backward needs of the cell
+    sums: Vector  # of the output layer
+    gradient: Vector  # of the step's loss by the sums of the output layer
+    by_output: Vector  # scale * gradient
+    delta: Vector  # gradient by the sums of the gates, where apart by those over x
+    delta_hidden: Vector  # where apart: by those over h
+    by_own: Vector  # gradient by the cell's own parameters
+
+    def __init__(self, spec: Spec, state: Vector = []) -> None:  # noqa: B006
+        self.h, self.c = state[: spec.hidden_size], state[spec.hidden_size :]
+        self.by_own = []
+
+    @property
+    def state(self) -> Vector:
+        return self.h + self.c
