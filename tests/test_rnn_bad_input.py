@@ -581,3 +581,25 @@ def test_losses_may_be_a_subclass_of_list(fastrnn):
         assert type(network.losses) is Losses
         assert network.losses == [round(loss, 3) for loss in network.losses]
         assert len(network.losses) == 2
+
+
+@pytest.mark.parametrize("output", ["linear", "sigmoid", "softmax"])
+def test_no_decision_is_made_of_nan(fastrnn, output):
+    network = fastrnn.RNN(2, activation="relu", output=output, output_size=1 + (output == "softmax"), seed=1)
+    network.w_input_hidden, network.w_hidden_hidden = [[1e300], [1e300]], [[1e300, 0.0], [0.0, 1e300]]
+    network.b_hidden = [0.0, 0.0]
+    network.w_hidden_output = [[1.0, -1.0]] * network.output_size
+    state = network.state
+    for call in (lambda: network.predict([1.0] * 9), lambda: network.generate([1.0] * 9, 3, state=state)):
+        with pytest.raises(OverflowError, match="the result is not a number"):
+            call()
+    assert state == network.state
+
+
+def test_states_are_data_like_any_other(fastrnn):
+    network = fastrnn.RNN(2, seed=1)
+    for bad in ({0.5, 1.5}, {0.5: 1, 1.5: 2}, 0.5, "ab", np.float64(0.5)):
+        with pytest.raises((TypeError, ValueError), match=r"^state "):
+            network.state = bad
+    network.state = [np.float64("inf"), 0.0]
+    assert network.state == [inf, 0.0]

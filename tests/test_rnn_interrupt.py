@@ -128,6 +128,82 @@ def test_ctrl_c_is_heard_over_empty_sequences(backend):
     assert run(EMPTY, backend=backend) == "stopped\n"
 
 
+NESTED = """
+import signal
+import fastrnn
+
+# A signal handler uses the very network that is learning: it finds a whole one, and does no harm to memory.
+size, window = (200, 400) if fastrnn.backend != "python" else (20, 40)
+
+def make():
+    network = fastrnn.RNN(size, cell="gru", window=window, seed=1)
+    for i in range(window - 1):
+        network.learn(i % 7, 0.5)
+    return network
+
+before = make().__reduce__()
+inside, seen = False, []
+
+def handle(*_):
+    if inside:
+        seen.append(network.__reduce__() == before)
+        for i in range(2 * window):
+            network.learn(0.25, 0.5)    # its tape grows
+        network.step(0.5)
+
+signal.signal(signal.SIGALRM, handle)
+while not seen:
+    network = make()
+    signal.setitimer(signal.ITIMER_REAL, 0.005)
+    inside = True
+    network.learn(1.0, 0.25)    # an update is due, which takes long
+    inside = False
+    signal.setitimer(signal.ITIMER_REAL, 0)
+for i in range(2 * window):
+    network.learn(0.25, 0.5)
+print(seen)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
+def test_a_handler_uses_the_network_that_is_learning(backend):
+    assert run(NESTED, backend=backend) == "[True]\n"
+
+
+WHOLE = """
+import math, signal
+import fastrnn
+
+network = fastrnn.RNN(8, cell="gru", window=4, epochs=10**6, seed=1)
+seen = []
+
+def handle(*_):
+    before = network.state
+    other = fastrnn.RNN(1)
+    other.__setstate__(network.__getstate__())      # whole, as after its last complete update
+    seen.append((other == network, other._waiting == [], before))
+    if len(seen) == 3:
+        raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, handle)
+network.learn(1.0, 0.5)     # it waits until the first update
+signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+x = [math.sin(i * i) for i in range(4001)]
+try:
+    network.train(x[:-1], x[1:])
+except KeyboardInterrupt:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+assert all(same and whole for same, whole, _ in seen), seen
+assert len({tuple(state) for _, _, state in seen}) == 3, seen   # each is the state of another update
+print("fine")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
+def test_a_handler_sees_a_whole_network(backend):
+    assert run(WHOLE, backend=backend) == "fine\n"
+
+
 THREADS = """
 import threading
 import numpy

@@ -3,13 +3,14 @@
 import copy
 import pickle
 import random
+import struct
 import sys
 from math import sqrt
 
 import numpy as np
 import pytest
 
-from fastrnn._kinds import CELLS
+from fastrnn._kinds import CELLS, LOSSES, OPTIMIZERS, Spec
 
 SHAPES = {  # of 3 units and 2 inputs
     cell: {"w_input_hidden": (3 * row.gates, 2), "w_hidden_hidden": (3 * row.gates, 3), "b_hidden": (3 * row.gates,)}
@@ -252,6 +253,11 @@ def test_init_once_more_is_a_new_network(fastrnn, network):
     assert len(network.state) == 10
 
 
+def moment(memory, value):
+    """The memory with another last second moment."""
+    return memory[:-24] + struct.pack("<d", value) + memory[-16:]
+
+
 STATES_THAT_ARE_NONE = {
     "no lr": (lambda s: {name: value for name, value in s.items() if name != "lr"}, "it has no 'lr'"),
     "a memory too short": (lambda s: s | {"_memory": s["_memory"][:-8]}, "a buffer of "),
@@ -265,6 +271,9 @@ STATES_THAT_ARE_NONE = {
     "a state too short": (lambda s: s | {"_state": s["_state"][1:]}, "a buffer of 3 numbers"),
     "a waiting step too short": (lambda s: s | {"_waiting": [[1.0]]}, "a buffer of "),
     "no waiting steps": (lambda s: s | {"_waiting": 5}, ""),
+    "an infinite moment": (lambda s: s | {"_memory": moment(s["_memory"], float("inf"))}, "its moments are none"),
+    "a moment below 0": (lambda s: s | {"_memory": moment(s["_memory"], -1.0)}, "its moments are none"),
+    "a power above 1": (lambda s: s | {"_memory": s["_memory"][:-8] + struct.pack("<d", 1.5)}, "its moments are none"),
     "no losses": (lambda s: s | {"losses": None}, "losses must be a list"),
 }
 
@@ -279,3 +288,41 @@ def test_a_state_that_is_none_is_refused_and_changes_nothing(network, change, to
     other = type(network).__new__(type(network))
     with pytest.raises(ValueError, match="this is no state"):
         other.__setstate__(change(before[0]))
+
+
+def test_what_rows_ask_for_is_there_for_users(fastrnn):
+    """A cell's own parameters and the settings of losses and optimizers are attributes, the latter arguments too."""
+    parameters = {name for row in CELLS.values() for name in row.own}
+    settings = [name for table in (LOSSES, OPTIMIZERS) for row in table.values() for name in row.settings]
+    assert all(type(vars(fastrnn.RNN).get(name)).__name__ == "Parameter" for name in parameters)
+    assert all(type(vars(fastrnn.RNN).get(name)).__name__ == "SettingOfKind" for name in settings)
+    assert {*settings} <= {*fastrnn.RNN.__init__.__kwdefaults__}
+    of_losses = {name for row in LOSSES.values() for name in row.settings}
+    assert not of_losses & {name for row in OPTIMIZERS.values() for name in row.settings}
+
+
+def test_a_setting_of_another_kind(fastrnn):
+    with pytest.raises(ValueError, match=r"^momentum is for optimizer='sgd', and optimizer is 'adam'$"):
+        fastrnn.RNN(2, optimizer="adam", momentum=0.5)
+    with pytest.raises(TypeError, match=r"^momentum must be a real number, not str$"):
+        fastrnn.RNN(2, optimizer="adam", momentum="much")
+    network = fastrnn.RNN(2, optimizer="adam", momentum=0.0)
+    network.momentum = None
+    assert network.momentum == 0.0
+
+
+def test_an_older_pickle_without_a_setting(fastrnn, network):
+    state = network.__getstate__()
+    del state["momentum"], state["weight_decay"]
+    other = fastrnn.RNN(1)
+    other.__setstate__(state)
+    assert other == network
+
+
+@pytest.mark.parametrize("kind", ["cell", "activation", "output", "loss", "optimizer"])
+def test_a_kind_without_functions(fastrnn, kind):
+    """A row of facts alone is no kind that could pass for another."""
+    spec = Spec(2)
+    setattr(spec, kind, "unknown")
+    with pytest.raises(ValueError, match=r"this core has no '?unknown'?"):
+        fastrnn.simple.core.RNNCore()._build(spec)
