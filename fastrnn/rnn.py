@@ -63,9 +63,10 @@ class Parameter:
     def __get__(self, network: RNN, owner: type | None = None) -> Any:
         if network is None:
             return self
-        if self.name not in network.parameters:
-            raise AttributeError(f"a network with cell={network.cell!r} has no {self.name}")
-        return network.parameters[self.name]
+        try:
+            return network._view(self.name)
+        except KeyError:
+            raise AttributeError(f"a network with cell={network.cell!r} has no {self.name}") from None
 
     def __set__(self, network: RNN, value: Any) -> None:
         view = self.__get__(network)

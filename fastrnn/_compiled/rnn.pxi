@@ -112,7 +112,7 @@ cdef class RNNCore:
     cdef Body body
 
     def __cinit__(self, *_args, **_keywords):
-        self.body = Body(Spec(1))
+        pass
 
     def _build(self, spec, /):
         """Become a network of this kind, with all parameters 0.0 and the settings at their defaults."""
@@ -127,14 +127,20 @@ cdef class RNNCore:
             self.body = body
 
     cdef Body _body(self):
-        """To hold on to: nothing that a call uses goes away while it runs."""
+        """To hold on to: nothing that a call uses goes away while it runs. One that nobody has built is of one unit."""
         with cython.critical_section(self):
+            if self.body is None:
+                self.body = Body(Spec(1))
             return self.body
 
     @property
     def parameters(self):
         """The network's own memory, a new view of each parameter, by name."""
         return MappingProxyType({name: memoryview(view) for name, view in self._body().views.items()})
+
+    def _view(self, str name, /):
+        """A new view of one parameter."""
+        return memoryview(self._body().views[name])
 
     @property
     def _spec(self):

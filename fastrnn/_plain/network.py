@@ -76,9 +76,9 @@ class Row:
     delta_hidden: Vector  # where apart: by those over h
     by_own: Vector  # gradient by the cell's own parameters
 
-    def __init__(self, spec: Spec, state: Vector = []) -> None:  # noqa: B006
-        self.h, self.c = state[: spec.hidden_size], state[spec.hidden_size :]
-        self.by_own = []
+    def __init__(self, spec: Spec, state: Vector | None = None) -> None:
+        state = [] if state is None else state
+        self.h, self.c, self.by_own = state[: spec.hidden_size], state[spec.hidden_size :], []
 
     @property
     def state(self) -> Vector:

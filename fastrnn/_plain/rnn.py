@@ -63,6 +63,10 @@ class RNNCore:
         """The network's own memory, a new view of each parameter, by name."""
         return MappingProxyType({name: memoryview(view) for name, view in self._net.views.items()})
 
+    def _view(self, name: str, /) -> memoryview[float]:
+        """A new view of one parameter."""
+        return memoryview(self._net.views[name])
+
     @property
     def _spec(self) -> Spec:
         return self._net.spec
