@@ -25,7 +25,7 @@ cdef class Body:
     cdef Doubles state          # h, and where there are two states c after it
     cdef Tape tape              # of learn() and step()
     cdef Py_ssize_t waiting     # steps on the tape, since the last update
-    cdef Doubles step           # x, the targets and the predictions of step() and learn()
+    cdef Doubles exchange       # x, the targets and the predictions of step() and learn()
     cdef object x, targets, predictions     # where these lie, as float64 memoryviews
 
     def __cinit__(self, spec):
@@ -49,20 +49,16 @@ cdef class Body:
         use_as_it_lies(net)
         self.views = parameter_views(&net.at, spec, self.memory)
         self.state = Doubles(spec.state_size)
-        self.step = Doubles(spec.input_size + spec.target_size + spec.output_size)
-        self.x = memoryview(vector_view(self.step, 0, spec.input_size))
-        self.targets = memoryview(vector_view(self.step, spec.input_size, spec.target_size))
-        self.predictions = memoryview(vector_view(self.step, spec.input_size + spec.target_size, spec.output_size))
+        self.exchange = Doubles(spec.input_size + spec.target_size + spec.output_size)
+        self.x = memoryview(vector_view(self.exchange, 0, spec.input_size))
+        self.targets = memoryview(vector_view(self.exchange, spec.input_size, spec.target_size))
+        self.predictions = memoryview(vector_view(self.exchange, spec.input_size + spec.target_size, spec.output_size))
         net.lr, net.clip, net.window = 0.01, INFINITY, 32
         if len(spec.settings) > SETTINGS:
             raise ValueError(f"there is room for {SETTINGS} settings, and this network has {len(spec.settings)}")
         for i, (default, _) in enumerate(spec.settings.values()):
             net.settings[i] = default
         net.of_optimizer = spec.of_optimizer
-
-    cdef Py_ssize_t numbers(self):
-        """How many doubles of the memory are no padding."""
-        return self.spec.memory
 
     cdef Tape tape_for(self, Py_ssize_t steps, bint learns):
         """The tape, with room for `steps`; the steps that wait stay. Where a call of learn() is about it (then this one
@@ -111,7 +107,7 @@ cdef class RNNCore:
     """The numbers of an RNN and all that is done to them. fastrnn.RNN is the class to use."""
     cdef Body body
 
-    def __cinit__(self, *_args, **_keywords):
+    def __cinit__(self, *_args, **_keywords):   # the arguments are __init__'s
         pass
 
     def _build(self, spec, /):
@@ -202,7 +198,7 @@ cdef class RNNCore:
     def _memory(self):
         """All that learning changes, a copy: parameters row by row, first and second moments, powers of betas."""
         cdef Body body = self._body()
-        cdef Buffer copy = Buffer(memoryview(bytearray(body.numbers() * sizeof(double))).cast("d"), PyBUF_WRITABLE)
+        cdef Buffer copy = Buffer(memoryview(bytearray(8 * body.spec.memory)).cast("d"), PyBUF_WRITABLE)
         cdef double* doubles = <double*> copy.view.buf
         cdef Py_ssize_t part
         cdef View view
@@ -219,7 +215,7 @@ cdef class RNNCore:
         cdef double* doubles = <double*> source.view.buf
         cdef Py_ssize_t part
         cdef View view
-        source.hold_to(body.numbers())
+        source.hold_to(body.spec.memory)
         for part in range(3):
             for view in body.views.values():
                 doubles = view.copy(part * body.net.at.parameters_width, doubles, True)
@@ -332,7 +328,7 @@ cdef class RNNCore:
         cdef Body body = self._body()
         cdef Network net = body.net
         cdef Lengths sequences = Lengths(lengths)
-        cdef Buffer x = Buffer(inputs), h = None, p = None, s = None
+        cdef Buffer x = Buffer(inputs), h, p, s
         cdef Run run = Run(<const double*> x.view.buf, NULL, NULL, NULL)
         cdef Tape tape = new_tape(&net.at, min(sequences.longest, ROWS), False)
         cdef Work work = Work(0.0, NULL, NULL)
@@ -392,14 +388,14 @@ cdef class RNNCore:
         """
         cdef Body body = self._body()
         cdef Network* net = &body.net
-        cdef double* predictions = body.step.start + net.at.input_size + net.at.target_size
+        cdef double* predictions = body.exchange.start + net.at.input_size + net.at.target_size
         cdef double* row
         cdef Tape tape
         with cython.critical_section(body):
             tape = body.tape_for(body.waiting + 1, False)
             row = tape.rows + body.waiting * net.at.row
             write_state(&net.at, body.state.start, row)
-            forward(net, row, 1, body.step.start)
+            forward(net, row, 1, body.exchange.start)
             net.output.predict(net, row, 1, predictions, net.at.output_size)
             if any_nan(net.at.output_size, predictions):
                 return False
@@ -412,7 +408,7 @@ cdef class RNNCore:
         if one is due."""
         cdef Body body = self._body()
         cdef Network* net = &body.net
-        cdef double* x = body.step.start
+        cdef double* x = body.exchange.start
         cdef double* targets = x + net.at.input_size
         cdef double* row
         cdef Py_ssize_t window, waiting
