@@ -17,11 +17,13 @@ UNROLLS = 1, 4, 16, 32  # steps of a lax.scan in one go: which is fastest differ
 
 
 def fastest(forms):
-    """The key of the function that takes the least time, of five rounds in turn; a call before them compiles it."""
-    times = dict.fromkeys(forms, math.inf)
+    """The key of the function that takes the least time; two seconds of it, so that a busy moment does not decide."""
     for run in forms.values():
-        run()
-    for _ in range(5):
+        run()  # the first call compiles
+    times = dict.fromkeys(forms, math.inf)
+    rounds, end = 0, perf_counter() + 2.0
+    while rounds < 5 or perf_counter() < end:
+        rounds += 1
         for key, run in forms.items():
             start = perf_counter()
             run()
