@@ -51,7 +51,8 @@ def test_train(row, cell, units, measure):
         numbers=run.numbers(),
         expected=expected_training(cell, units, row.steps, WINDOW),
         exact=row.exact,
-        grid=("RNN, train in windows of 32 steps, ns a step", cell, units),
+        remark=getattr(run, "remark", ""),
+        grid=("RNN, train in windows of 32 steps, ns a step; JAX unrolled by", cell, units),
     )
 
 
@@ -71,7 +72,8 @@ def test_predict(row, cell, units, measure):
         numbers=run(),
         expected=reference.predictor(cell, units)(),
         exact=row.exact,
-        grid=("RNN, predict a whole sequence, ns a step", cell, units),
+        remark=getattr(run, "remark", ""),
+        grid=("RNN, predict a whole sequence, ns a step; JAX unrolled by", cell, units),
     )
 
 

@@ -45,6 +45,7 @@ def measure(benchmark):
         numbers=None,
         expected=None,
         exact=True,
+        remark="",
         less="",
         slowest=False,
         grid=None,
@@ -55,6 +56,7 @@ def measure(benchmark):
         unit, per, of : the unit of the table, how many of what it counts run() does, and how many the full task has.
         numbers, expected : the row's and the twin's, where there are any.
         exact : whether they are held to the same bits, or to TOLERANCE.
+        remark : what else is to be said of the row.
         less : the row that is the cost of measuring, and is taken off.
         slowest : whether the slowest round is what counts.
         grid : the title of a table of many groups in few lines, and this one's place there: (title, cell, units).
@@ -67,7 +69,8 @@ def measure(benchmark):
         if per < (of or per):
             note += f", over {per:,} {unit.split()[-1]}s"
         benchmark.group = group
-        benchmark.extra_info.update(row=name, unit=unit, per=per, less=less, slowest=slowest, note=note, grid=grid)
+        benchmark.extra_info.update(row=name, unit=unit, per=per, less=less, slowest=slowest)
+        benchmark.extra_info.update(note=note, remark=remark, grid=grid)
         if how:
             benchmark.pedantic(run, **how)
         else:
@@ -159,27 +162,31 @@ def ratio(value):
 
 
 def grid_table(title, cells):
-    """The lines of a table with one network a line: its times, in brackets how many times faster fastrnn is."""
+    """The lines of a table with one network a line: times, and in brackets how many times faster fastrnn is."""
     times = {
         place: {b.extra_info["row"]: b.stats.min * 1e9 / b.extra_info["per"] for b in benchmarks}
         for place, benchmarks in cells.items()
     }
+    remarks = {
+        place: {b.extra_info["row"]: b.extra_info["remark"] for b in benchmarks} for place, benchmarks in cells.items()
+    }
     names = list(dict.fromkeys(name for row in times.values() for name in row))
     yield title
-    yield f"{'':16}" + "".join(f"{name:>24}" for name in names)
+    yield f"{'':16}" + "".join(f"{name:>28}" for name in names)
     ratios = {name: [] for name in names}
     for (cell, units), row in times.items():
         line = f"  {cell:6} of {units:3}  "
         for name in names:
             if name not in row:
-                line += f"{'':24}"
+                line += f"{'':28}"
                 continue
             faster = row[name] / row["fastrnn"] if "fastrnn" in row else math.nan
             ratios[name].append(faster)
-            line += f"{row[name]:12,.0f}" + (f"{f'({ratio(faster)})':>12}" if name != "fastrnn" else f"{'':12}")
+            aside = f"({', '.join(filter(None, [ratio(faster), remarks[cell, units][name]]))})"
+            line += f"{row[name]:12,.0f}{aside if name != 'fastrnn' else '':>16}"
         yield line.rstrip()
     for label, of in (("geometric mean", statistics.geometric_mean), ("least", min)):
         line = f"  {label:14}"
         for name in names:
-            line += f"{ratio(of(ratios[name])) if name != 'fastrnn' and ratios[name] else '':>24}"
+            line += f"{ratio(of(ratios[name])) if name != 'fastrnn' and ratios[name] else '':>28}"
         yield line.rstrip()

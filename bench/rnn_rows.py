@@ -5,10 +5,12 @@ time starts. PyTorch takes so long that it gets fewer steps; times are given a s
 """
 
 import math
+from functools import partial
 
 import numpy
 import pytest
 
+from bench.peers import UNROLLS, fastest
 from bench.rows import COMPILED, package
 
 CELLS = ("elman", "gru", "lstm")
@@ -84,7 +86,7 @@ class Twin(Fastrnn):
 
 
 class JAX:
-    """jit of value_and_grad of lax.scan over a window, in a lax.scan over the windows."""
+    """jit of value_and_grad of lax.scan over a window, unrolled as is fastest, in a lax.scan over the windows."""
 
     name = "JAX"
     exact = False
@@ -131,25 +133,27 @@ class JAX:
         jax, (x, y) = self.jax, data(self.steps)
         step = self.step(cell, units)
 
-        def loss_of_window(p, state, xs, ys):
-            state, outputs = jax.lax.scan(lambda s, x: step(p, s, x), state, xs)
-            return 0.5 * ((outputs - ys) ** 2).mean(), state
+        @partial(jax.jit, static_argnames="unroll")
+        def train(p, xs, ys, unroll):
+            def loss_of_window(p, state, xs, ys):
+                state, outputs = jax.lax.scan(lambda s, x: step(p, s, x), state, xs, unroll=unroll)
+                return 0.5 * ((outputs - ys) ** 2).mean(), state
 
-        def one_window(carry, xy):
-            p, state = carry
-            (loss, state), gradient = jax.value_and_grad(loss_of_window, has_aux=True)(p, state, *xy)
-            return (jax.tree.map(lambda value, g: value - LR * g, p, gradient), state), loss
+            def one_window(carry, xy):
+                p, state = carry
+                (loss, state), gradient = jax.value_and_grad(loss_of_window, has_aux=True)(p, state, *xy)
+                return (jax.tree.map(lambda value, g: value - LR * g, p, gradient), state), loss
 
-        @jax.jit
-        def train(p, xs, ys):
             return jax.lax.scan(one_window, (p, self.fresh(cell, units)), (xs, ys))
 
         p = self.weights(cell, units)
         xs, ys = (jax.device_put(values.reshape(-1, WINDOW, 1)) for values in (x, y))
 
-        def run():
-            (trained, _), losses = jax.block_until_ready(train(p, xs, ys))
+        def run(unroll):
+            (trained, _), losses = jax.block_until_ready(train(p, xs, ys, unroll))
             return losses.mean(), trained
+
+        run = unrolled(run)
 
         def numbers():
             loss, trained = run()
@@ -162,12 +166,20 @@ class JAX:
         jax, (x, _) = self.jax, data(self.predict_steps)
         step, p = self.step(cell, units), self.weights(cell, units)
 
-        @jax.jit
-        def predict(p, xs):
-            return jax.lax.scan(lambda s, x: step(p, s, x), self.fresh(cell, units), xs)[1]
+        @partial(jax.jit, static_argnames="unroll")
+        def predict(p, xs, unroll):
+            return jax.lax.scan(lambda s, x: step(p, s, x), self.fresh(cell, units), xs, unroll=unroll)[1]
 
         xs = jax.device_put(x.reshape(-1, 1))
-        return lambda: jax.block_until_ready(predict(p, xs)).ravel()
+        return unrolled(lambda unroll: jax.block_until_ready(predict(p, xs, unroll)).ravel())
+
+
+def unrolled(run):
+    """run(unroll) with the number that is fastest here, which stands in its `remark`."""
+    unroll = fastest({unroll: partial(run, unroll) for unroll in UNROLLS})
+    run = partial(run, unroll)
+    run.remark = f"by {unroll}"
+    return run
 
 
 class PyTorch:

@@ -1,18 +1,37 @@
-"""Every snippet of the README runs. (Its two commands for a fresh machine run in the build tests and in CI.)"""
+"""Every snippet of the README runs, and prints what stands beside it. (Its two commands for a fresh machine run in the
+build tests and in CI.)
+"""
 
+import io
+import pickle
 import re
 import shlex
+from contextlib import redirect_stdout
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
+import numpy
 import pytest
 
+from fastrnn import RNN
 from fastrnn.__main__ import main
 
 README = Path(__file__).parent.parent / "README.md"
 SNIPPETS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 PYTHON = [code for language, code in SNIPPETS if language == "python"]
+NOTEBOOK, LONG, FORECASTING, CLASSIFYING, _ = PYTHON
 SHELL = [line for language, code in SNIPPETS if language == "sh" for line in code.splitlines()]
 COMMANDS = [line for line in SHELL if line.startswith("fastrnn")]
+
+
+@cache
+def run(code):
+    """The names that a snippet leaves behind, and the lines that it prints."""
+    names = {}
+    with redirect_stdout(io.StringIO()) as printed:
+        exec(compile(code, "README.md", "exec"), names)
+    return names, printed.getvalue().splitlines()
 
 
 def test_snippets_are_found():
@@ -24,14 +43,99 @@ def test_snippets_are_found():
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[-1][:30])
 def test_python(code):
-    exec(compile(code, "README.md", "exec"), {})
+    run(code)
 
 
-def test_the_notebook(capsys):
-    exec(compile(PYTHON[0], "README.md", "exec"), {})
-    lines = capsys.readouterr().out.splitlines()
+def test_the_notebook():
+    _, lines = run(NOTEBOOK)
     assert lines[0] == "Epoch 0: Loss = 9.7750"
     assert lines[-1] == str([1, 0] * 19 + [1])
+
+
+# ---- where a network is the right tool: better on new data than what one would try first, whatever the seed ----
+
+
+@pytest.mark.parametrize("code", [LONG, FORECASTING, CLASSIFYING], ids=["long", "forecasting", "classifying"])
+def test_results_stand_beside(code):
+    comments = re.findall(r"print\(.*# (.*)", code)
+    beside = [float(number) for comment in comments for number in re.findall(r"\d\.\d+", comment)]
+    assert [float(line) for line in run(code)[1]] == pytest.approx(beside, abs=0.0015)
+
+
+def two_seeds(code):
+    """A snippet as it is, and from other weights."""
+    assert len(re.findall(r"\bseed=\d", code)) == 1
+    return [code, re.sub(r"\bseed=\d", "seed=2", code)]
+
+
+@pytest.mark.parametrize("code", two_seeds(LONG), ids=["as it is", "seed=2"])
+def test_one_unit_looks_further_back_than_a_majority(code):
+    names, lines = run(code)
+    network, last, of_three = map(float, lines)
+    assert network > last + 0.08
+    assert network > of_three + 0.04
+    new = names["new"]
+    ones = numpy.concatenate([[0.0], numpy.cumsum(new)])
+    majorities = {n: numpy.mean((ones[n:-1] - ones[: -n - 1] > n / 2) == new[n:]) for n in range(1, 50, 2)}
+    best = max(majorities, key=majorities.get)
+    assert (best, majorities[best]) == (13, pytest.approx(0.707, abs=0.0005))
+    assert network > majorities[best]
+
+
+def test_nobody_foretells_more():
+    """Bayes' filter, which knows the coins and how often they are swapped."""
+    new = run(LONG)[0]["new"].tolist()
+    foretold, heavy = 0, 0.5  # the probability that the coin of many ones is thrown
+    for x in new:
+        one = 0.75 * heavy + 0.25 * (1 - heavy)
+        foretold += (one > 0.5) == x
+        heavy = 0.75 * heavy / one if x else 0.25 * heavy / (1 - one)
+        heavy = 0.99 * heavy + 0.01 * (1 - heavy)
+    assert foretold / len(new) == pytest.approx(0.713, abs=0.0005)
+
+
+@pytest.mark.parametrize("code", two_seeds(FORECASTING), ids=["as it is", "seed=2"])
+def test_forecasting(code):
+    network, linear, last = map(float, run(code)[1])
+    assert network < linear / 2
+    assert network < last / 5
+
+
+@pytest.mark.parametrize("code", two_seeds(CLASSIFYING), ids=["as it is", "seed=2"])
+def test_classifying(code):
+    network, linear = map(float, run(code)[1])
+    assert network > 0.95
+    assert network > linear + 0.15
+
+
+# ---- what is said between the snippets ----
+
+
+def test_standardise():
+    series = 288.0 + 6.0 * numpy.sin(0.3 * numpy.arange(1_000))
+    for values, spread in (series, 0.0), ((series - series.mean()) / series.std(), 1.0):
+        network = RNN(4, optimizer="adam", lr=0.1, epochs=50, seed=1)
+        network.train(values[:-1], values[1:])
+        predictions = network.predict(values)[100:]
+        assert predictions.mean() == pytest.approx(values.mean(), abs=0.2 * values.std())
+        assert predictions.std() == pytest.approx(spread * values.std(), abs=0.1 * values.std())
+
+
+def test_live():
+    xs = numpy.sin(0.3 * numpy.arange(80)).tolist()
+    network = RNN(4, cell="gru", optimizer="adam", seed=1)
+    for x, target in pairwise(xs[:41]):  # an update after 32, and 8 steps wait
+        network.learn(x, target)
+    kept = pickle.dumps(network)
+    forecast = network.predict([xs[40]], state=network.state)
+    assert pickle.dumps(network) == kept
+    resumed, stepped = pickle.loads(kept), pickle.loads(kept)
+    assert [stepped.step(xs[40])] == forecast
+    for x, target in pairwise(xs[40:]):
+        assert network.learn(x, target) == resumed.learn(x, target)
+        stepped.learn(x, target)
+    assert resumed == network
+    assert stepped != network
 
 
 def test_commands(tmp_path, monkeypatch, capsys):
