@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    Number = tuple[float, Callable[[Any, str], float]]
+    _Number = tuple[float, Callable[[Any, str], float]]
 
 
 class Cell:
@@ -59,14 +59,14 @@ class Loss:
     settings : the numbers that such losses alone take, options of the network: the default of each, and its check.
     """
 
-    def __init__(self, *outputs: str, low: float = -inf, high: float = inf, **settings: Number) -> None:
+    def __init__(self, *outputs: str, low: float = -inf, high: float = inf, **settings: _Number) -> None:
         self.outputs, self.low, self.high, self.settings = outputs, low, high, settings
 
 
 class Optimizer:
     """settings : the numbers that such optimizers alone take, as with a loss."""
 
-    def __init__(self, **settings: Number) -> None:
+    def __init__(self, **settings: _Number) -> None:
         self.settings = settings
 
 
@@ -171,7 +171,7 @@ class Spec:
         return self.input_size, self.state_size, self.trace_size, self.state_size, self.output_size
 
     @property
-    def settings(self) -> dict[str, Number]:
+    def settings(self) -> dict[str, _Number]:
         """Those of the loss, then those of the optimizer, with their defaults and checks."""
         return {**LOSSES[self.loss].settings, **OPTIMIZERS[self.optimizer].settings}
 
