@@ -1,4 +1,4 @@
-"""What _data and all cores share: a look at one object of the caller's, and the errors."""
+"""What all modules share: looks at one value of the caller's, and the errors."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from libc.string cimport memcpy, memset
 
 from types import MappingProxyType
 
-from fastrnn._checks import check_length, check_list, diverged, number
+from fastrnn._checks import check_length, check_list, diverged, not_negative, number
 from fastrnn._kinds import Spec
 
 
@@ -373,10 +373,7 @@ cdef class SimpleRNNCore:
 
     @lr.setter
     def lr(self, value):
-        cdef double lr = finite(value, "lr")
-        if lr < 0.0:
-            raise ValueError(f"lr must not be negative, and it is {lr!r}")
-        self.learning_rate = lr
+        self.learning_rate = not_negative(value, "lr")
 
     def reset(self):
         """Start a new sequence: hidden_state goes back to 0.0. The weights stay."""

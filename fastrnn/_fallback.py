@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from math import exp, isfinite, nan
 
-from fastrnn._checks import check_length, check_list, diverged, number
+from fastrnn._checks import check_length, check_list, diverged, not_negative, number
 from fastrnn._plain.outputs import likeliest
 from fastrnn._plain.rnn import RNNCore as RNNCore
 
@@ -224,10 +224,7 @@ class SimpleRNNCore:
 
     @lr.setter
     def lr(self, value: object) -> None:
-        lr = finite(value, "lr")
-        if lr < 0.0:
-            raise ValueError(f"lr must not be negative, and it is {lr!r}")
-        self._lr = lr
+        self._lr = not_negative(value, "lr")
 
     def reset(self) -> None:
         """Start a new sequence: hidden_state goes back to 0.0. The weights stay."""
