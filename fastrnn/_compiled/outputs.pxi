@@ -27,11 +27,9 @@ cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t step
                          Py_ssize_t stride) noexcept nogil:
     """The sums themselves."""
     cdef Py_ssize_t size = net.at.output_size, t, i
-    cdef const double* sums
-    for t in range(steps):
-        sums = rows + t * net.at.row + net.at.sums
-        for i in range(size):
-            result[t * stride + i] = sums[i]
+    for i in range(size):       # outside: most networks have one
+        for t in range(steps):
+            result[t * stride + i] = rows[t * net.at.row + net.at.sums + i]
 
 
 cdef void predict_sigmoid(const Network* net, const double* rows, Py_ssize_t steps, double* result,
