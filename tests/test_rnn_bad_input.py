@@ -9,6 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fastrnn._kinds import CELLS, OPTIMIZERS
+
+WORDS = {"cell": " or ".join(map(repr, CELLS)), "optimizer": " or ".join(map(repr, OPTIMIZERS))}
+
 
 def nested(values, levels):
     for _ in range(levels):
@@ -43,8 +47,8 @@ OPTIONS = {
     "no units": ((0,), {}, ValueError, "hidden_size must be at least 1, and it is 0"),
     "half a unit": ((1.5,), {}, TypeError, "hidden_size must be an integer, not float"),
     "units in words": (("8",), {}, TypeError, "hidden_size must be an integer, not str"),
-    "an unknown cell": ((2,), {"cell": "rnn"}, ValueError, "cell must be 'elman' or 'gru' or 'lstm', not 'rnn'"),
-    "a cell that is no word": ((2,), {"cell": None}, ValueError, "cell must be 'elman' or 'gru' or 'lstm', not None"),
+    "an unknown cell": ((2,), {"cell": "rnn"}, ValueError, f"cell must be {WORDS['cell']}, not 'rnn'"),
+    "a cell that is no word": ((2,), {"cell": None}, ValueError, f"cell must be {WORDS['cell']}, not None"),
     "an unknown activation": (
         (2,),
         {"activation": "swish"},
@@ -71,9 +75,9 @@ OPTIONS = {
     ),
     "an unknown optimizer": (
         (2,),
-        {"optimizer": "rmsprop"},
+        {"optimizer": "none"},
         ValueError,
-        "optimizer must be 'sgd' or 'adam' or 'adamw', not 'rmsprop'",
+        f"optimizer must be {WORDS['optimizer']}, not 'none'",
     ),
     "one class": (
         (2,),

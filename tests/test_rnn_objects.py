@@ -265,7 +265,7 @@ STATES_THAT_ARE_NONE = {
     "words": (lambda s: s | {"_memory": "words"}, ""),
     "another size": (lambda s: s | {"hidden_size": 4}, "a buffer of "),
     "a size too large": (lambda s: s | {"hidden_size": 2**62}, "too large"),
-    "no cell": (lambda s: s | {"cell": "peephole"}, "cell must be "),
+    "no cell": (lambda s: s | {"cell": "none"}, "cell must be "),
     "no number": (lambda s: s | {"lr": "fast"}, "lr must be a real number"),
     "no window": (lambda s: s | {"window": -1}, "window must be at least 1"),
     "a state too short": (lambda s: s | {"_state": s["_state"][1:]}, "a buffer of 3 numbers"),
