@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sys
 from itertools import chain, islice
-from math import inf
+from math import isinf
 
 from fastrnn._backend import core
 from fastrnn._checks import attribute, dimensions, number, type_name
@@ -56,13 +56,23 @@ def take_state(values: Any, name: str = "state") -> memoryview[float]:
         listed = values.tolist() if hasattr(values, "tolist") else values
         if not isinstance(listed, (list, tuple)):
             raise
-        infinite = {i: float(x) for i, x in enumerate(listed) if isinstance(x, float) and x in (inf, -inf)}
+        infinite = {i: float(x) for i, x in enumerate(listed) if _is_infinite(x)}
+        for i, x in enumerate(listed):
+            if isinstance(x, float) and x != x:
+                raise ValueError(f"{name}[{i}] must be a number, not {x}") from None
         if not infinite:
             raise
     numbers = take([0.0 if i in infinite else x for i, x in enumerate(listed)], name)
     for i, x in infinite.items():
         numbers[i] = x
     return numbers
+
+
+def _is_infinite(value: Any) -> bool:
+    try:
+        return isinf(value)
+    except (TypeError, ValueError, OverflowError):  # no number; a signaling NaN; an int too large
+        return False
 
 
 def take_rows(values: Any, name: str, width: int) -> memoryview[float]:

@@ -134,6 +134,9 @@ class Spec:
         self.input_size = count(input_size, "input_size", least=1)
         self.output_size = count(output_size, "output_size", least=1)
         self.cell, self.activation, self.output, self.loss, self.optimizer = cell, activation, output, loss, optimizer
+        # Those of the loss, then, where of_optimizer says, those of the optimizer, with their defaults and checks.
+        self.settings: dict[str, _Number] = {**LOSSES[loss].settings, **OPTIMIZERS[optimizer].settings}
+        self.of_optimizer = len(LOSSES[loss].settings)
         row = CELLS[cell]
         self.gates_size, self.trace_size = row.gates * self.hidden_size, row.trace * self.hidden_size
         self.states, self.state_size, self.apart = row.states, row.states * self.hidden_size, row.apart
@@ -169,16 +172,6 @@ class Spec:
         """The parts of a step that waits for its update: x, the state before, the trace, the state after, and the
         gradient of the loss by the sums of the output layer."""
         return self.input_size, self.state_size, self.trace_size, self.state_size, self.output_size
-
-    @property
-    def settings(self) -> dict[str, _Number]:
-        """Those of the loss, then those of the optimizer, with their defaults and checks."""
-        return {**LOSSES[self.loss].settings, **OPTIMIZERS[self.optimizer].settings}
-
-    @property
-    def of_optimizer(self) -> int:
-        """Where in `settings` those of the optimizer begin."""
-        return len(LOSSES[self.loss].settings)
 
     @property
     def feeds_back(self) -> bool:

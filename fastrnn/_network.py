@@ -56,6 +56,8 @@ class Base:
         return {**values, **own, "losses": [*self.losses]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if not isinstance(state, dict):
+            raise ValueError(f"this is no state of {type(self).__name__}: it must be a dict")
         try:
             self._restore(state)
         except KeyError as error:

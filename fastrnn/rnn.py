@@ -190,10 +190,10 @@ class RNN(Base, core.RNNCore):
     @staticmethod
     def _made(spec: Spec, settings: dict[str, Any]) -> Any:
         """A network made whole beside this one, with all parameters 0.0: an error on the way changes nothing here."""
-        whole = Unnamed()
+        whole: Any = RNN.__new__(RNN)
         whole._build(spec)
         for name, value in settings.items():
-            getattr(RNN, name).__set__(whole, value)
+            setattr(whole, name, value)
         return whole
 
     def _become(self, whole: Any) -> None:
@@ -470,7 +470,8 @@ class RNN(Base, core.RNNCore):
         memory = state["_memory"]
         check_list(state["losses"], "losses")
         settings = {name: state[name] for name in SETTINGS if not isinstance(vars(RNN)[name], SettingOfKind)}
-        settings |= {name: state.get(name) for name in SETTINGS if name not in settings}  # a setting can be younger
+        # Pickles from before a setting of a kind existed lack it.
+        settings |= {name: state.get(name) for name in SETTINGS if name not in settings}
         spec = Spec(**{name: state[name] for name in Spec.NAMES})
         whole = self._made(spec, settings)
         try:
@@ -479,13 +480,10 @@ class RNN(Base, core.RNNCore):
             raise ValueError(f"its memory is {len(memory)} bytes") from None
         check_moments(spec, numbers)
         whole._memory = doubles(numbers)
+        check_waiting(spec, state["_state"], state["_waiting"])
         whole._state, whole._waiting = state["_state"], state["_waiting"]
-        vars(self).update((name, value) for name, value in state.items() if name not in self.VALUES)
         self._become(whole)
-
-
-class Unnamed(core.RNNCore):
-    """A network to be, which has attributes of any name."""
+        vars(self).update((name, value) for name, value in state.items() if name not in self.VALUES)
 
 
 SETTINGS = [name for name, value in vars(RNN).items() if isinstance(value, Setting)]
@@ -499,7 +497,22 @@ def check_moments(spec: Spec, memory: Sequence[float]) -> None:
         first, second = memory[spec.count : 2 * spec.count], memory[2 * spec.count : 3 * spec.count]
         good = all(map(isfinite, first)) and all(0.0 <= value < inf for value in second)
         if not (good and all(0.0 <= power <= 1.0 for power in memory[3 * spec.count :])):
-            raise ValueError("its moments are none")
+            raise ValueError("no training makes its moments, or its powers")
+
+
+def check_waiting(spec: Spec, state: Any, waiting: Any) -> None:
+    """Hold a state, and the steps that wait, to what step() and learn() can make of them: they follow each other."""
+    if not isinstance(state, list) or not isinstance(waiting, list) or not all(isinstance(w, list) for w in waiting):
+        raise ValueError("its state or the steps that wait are no lists")
+    before, after = spec.input_size, sum(spec.waiting[:3])
+    wanted = [(state, spec.state_size), *((step, sum(spec.waiting)) for step in waiting)]
+    for numbers, size in wanted:
+        if len(numbers) != size or not all(type(value) is float and value == value for value in numbers):
+            raise ValueError(f"its state or a step that waits is not of {size} numbers")
+    following = [*(step[before:] for step in waiting[1:]), state]
+    for step, after_it in zip(waiting, following, strict=False):  # without waiting steps there is nothing to follow
+        if step[after : after + spec.state_size] != after_it[: spec.state_size]:
+            raise ValueError("the steps that wait do not follow each other")
 
 
 def check_result(numbers: memoryview[float]) -> None:

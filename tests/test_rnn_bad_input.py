@@ -3,6 +3,7 @@
 import copy
 import re
 import sys
+from decimal import Decimal
 from math import inf, nan
 
 import numpy as np
@@ -347,7 +348,7 @@ def test_parameters_written_over(network, name, value):
         ("b_output", 1.0, TypeError, "b_output must be a sequence of numbers, not float"),
         ("b_hidden_hidden", [1], AttributeError, "a network with cell='elman' has no b_hidden_hidden"),
         ("state", [1.0], ValueError, "state must have 3 numbers, not 1"),
-        ("state", [1.0, nan, 0.0], ValueError, "state[1] must be finite, not nan"),
+        ("state", [1.0, nan, 0.0], ValueError, "state[1] must be a number, not nan"),
     ],
 )
 def test_parameters_and_state_set(network, name, value, error, message):
@@ -605,5 +606,7 @@ def test_states_are_data_like_any_other(fastrnn):
     for bad in ({0.5, 1.5}, {0.5: 1, 1.5: 2}, 0.5, "ab", np.float64(0.5)):
         with pytest.raises((TypeError, ValueError), match=r"^state "):
             network.state = bad
-    network.state = [np.float64("inf"), 0.0]
-    assert network.state == [inf, 0.0]
+    for infinite in (np.float64("inf"), np.float32("inf"), Decimal("Infinity"), inf):
+        network.reset()
+        network.state = [infinite, 0.0]
+        assert network.state == [inf, 0.0]

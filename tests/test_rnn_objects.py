@@ -268,12 +268,23 @@ STATES_THAT_ARE_NONE = {
     "no cell": (lambda s: s | {"cell": "none"}, "cell must be "),
     "no number": (lambda s: s | {"lr": "fast"}, "lr must be a real number"),
     "no window": (lambda s: s | {"window": -1}, "window must be at least 1"),
-    "a state too short": (lambda s: s | {"_state": s["_state"][1:]}, "a buffer of 3 numbers"),
-    "a waiting step too short": (lambda s: s | {"_waiting": [[1.0]]}, "a buffer of "),
-    "no waiting steps": (lambda s: s | {"_waiting": 5}, ""),
-    "an infinite moment": (lambda s: s | {"_memory": moment(s["_memory"], float("inf"))}, "its moments are none"),
-    "a moment below 0": (lambda s: s | {"_memory": moment(s["_memory"], -1.0)}, "its moments are none"),
-    "a power above 1": (lambda s: s | {"_memory": s["_memory"][:-8] + struct.pack("<d", 1.5)}, "its moments are none"),
+    "a state too short": (lambda s: s | {"_state": s["_state"][1:]}, "is not of 3 numbers"),
+    "a state of NaN": (lambda s: s | {"_state": [float("nan")] * 3}, "is not of 3 numbers"),
+    "a state of words": (lambda s: s | {"_state": "abc"}, "are no lists"),
+    "a waiting step too short": (lambda s: s | {"_waiting": [[1.0]]}, "is not of 20 numbers"),
+    "a waiting step of NaN": (lambda s: s | {"_waiting": [[float("nan"), *s["_waiting"][0][1:]]]}, "is not of 20"),
+    "another state than after the waiting steps": (lambda s: s | {"_state": [0.5] * 3}, "do not follow each other"),
+    "waiting steps out of order": (lambda s: s | {"_waiting": s["_waiting"] * 2}, "do not follow each other"),
+    "no waiting steps": (lambda s: s | {"_waiting": 5}, "are no lists"),
+    "an infinite moment": (
+        lambda s: s | {"_memory": moment(s["_memory"], float("inf"))},
+        "no training makes its",
+    ),
+    "a moment below 0": (lambda s: s | {"_memory": moment(s["_memory"], -1.0)}, "no training makes its"),
+    "a power above 1": (
+        lambda s: s | {"_memory": s["_memory"][:-8] + struct.pack("<d", 1.5)},
+        "no training makes its",
+    ),
     "no losses": (lambda s: s | {"losses": None}, "losses must be a list"),
 }
 
@@ -284,6 +295,8 @@ def test_a_state_that_is_none_is_refused_and_changes_nothing(network, change, to
     with pytest.raises(ValueError, match=f"^this is no state of RNN: .*{told}"):
         network.__setstate__(change(before[0]))
     assert everything(network) == before
+    with pytest.raises(ValueError, match="it must be a dict"):
+        network.__setstate__(None)
     network.learn(0.5, 1.0)
     other = type(network).__new__(type(network))
     with pytest.raises(ValueError, match="this is no state"):

@@ -60,12 +60,13 @@ cdef class Body:
             net.settings[i] = default
         net.of_optimizer = spec.of_optimizer
 
-    cdef Tape tape_for(self, Py_ssize_t steps, bint learns):
-        """The tape, with room for `steps`; the steps that wait stay. Where a call of learn() is about it (then this one
-        is in a signal handler, or in another thread) it becomes one of its own."""
+    cdef Tape tape_for(self, Py_ssize_t needed, Py_ssize_t wanted, bint learns):
+        """The tape, with room for the steps that are needed, or else a new one for those that are wanted; the steps
+        that wait stay. Where a call of learn() is about it (then this one is in a signal handler, or in another thread)
+        it becomes one of its own."""
         cdef Tape tape = self.tape, other
-        if tape is None or tape.steps < steps or learns > tape.learns or tape.busy:
-            other = new_tape(&self.net.at, steps, learns)
+        if tape is None or tape.steps < needed or learns > tape.learns or tape.busy:
+            other = new_tape(&self.net.at, max(needed, wanted), learns)
             if tape is not None and self.waiting > 0:
                 memcpy(other.rows, tape.rows, (self.waiting + 1) * self.net.at.row * sizeof(double))
             self.tape = other
@@ -269,7 +270,7 @@ cdef class RNNCore:
             check_length(row, len(places))
         with cython.critical_section(body):
             body.waiting = 0
-            tape = body.tape_for(max(1, len(rows)), True)
+            tape = body.tape_for(max(1, len(rows)), 0, True)
             for t in range(len(rows)):
                 for place, value in zip(places, rows[t]):
                     tape.rows[t * body.net.at.row + place] = value
@@ -392,7 +393,7 @@ cdef class RNNCore:
         cdef double* row
         cdef Tape tape
         with cython.critical_section(body):
-            tape = body.tape_for(body.waiting + 1, False)
+            tape = body.tape_for(body.waiting + 1, 0, False)
             row = tape.rows + body.waiting * net.at.row
             write_state(&net.at, body.state.start, row)
             forward(net, row, 1, body.exchange.start)
@@ -407,33 +408,32 @@ cdef class RNNCore:
         """One step on from the network's own state, from _x and _targets; _predictions are those before the update,
         if one is due."""
         cdef Body body = self._body()
-        cdef Network* net = &body.net
+        cdef Network net            # a copy: a signal handler may change the settings, and learn by itself
         cdef double* x = body.exchange.start
-        cdef double* targets = x + net.at.input_size
+        cdef double* targets = x + body.net.at.input_size
         cdef double* row
-        cdef Py_ssize_t window, waiting
+        cdef Py_ssize_t waiting
         cdef Tape tape
         cdef Work work = Work(0.0, NULL, NULL)
         with cython.critical_section(body):
-            window, waiting, tape = net.window, body.waiting, body.tape
-            # The tape grows with the steps that wait: an update may be long in coming (or, with a window of 0, never).
-            if tape is None or tape.steps <= waiting or not tape.learns or tape.busy:
-                tape = body.tape_for(max(window if 0 < window < ROWS else ROWS, 2 * waiting), True)
+            net, waiting = body.net, body.waiting
+            # It grows with the steps that wait: an update may be long in coming.
+            tape = body.tape_for(waiting + 1, max(net.window if 0 < net.window < ROWS else ROWS, 2 * waiting), True)
             row = tape.rows + waiting * net.at.row
             tape.busy = True
             try:
                 write_state(&net.at, body.state.start, row)
-                forward(net, row, 1, x)
-                net.loss.loss(net, row, 1, targets)
+                forward(&net, row, 1, x)
+                net.loss.loss(&net, row, 1, targets)
                 if not isfinite(row[net.at.loss]):
                     raise diverged("", net.lr, net.clip)
                 waiting += 1
-                if 0 < window <= waiting:
+                if 0 < net.window <= waiting:
                     tape.bound = INFINITY       # the parameters may have been written to
-                    if not update(net, tape, waiting, &work):
+                    if not update(&net, tape, waiting, &work):
                         raise diverged("", net.lr, net.clip)
                     waiting = 0
-                net.output.predict(net, row, 1, targets + net.at.target_size, net.at.output_size)
+                net.output.predict(&net, row, 1, targets + net.at.target_size, net.at.output_size)
                 read_state(&net.at, row + net.at.row, body.state.start)
                 body.tape, body.waiting = tape, waiting
             finally:

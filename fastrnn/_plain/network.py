@@ -44,8 +44,16 @@ class Network:
         row = memoryview(bytearray(8 * (spec.input_size + spec.target_size + spec.output_size))).cast("d")
         self.x, self.targets = row[: spec.input_size], row[spec.input_size : spec.input_size + spec.target_size]
         self.predictions = row[spec.input_size + spec.target_size :]
-        self.lr, self.clip, self.window = 0.01, inf, 32  # a clip of infinity is none; a window of 0 the whole sequence
-        self.settings = [default for default, _ in spec.settings.values()]  # of the loss, then of the optimizer
+        settings = [default for default, _ in spec.settings.values()]  # of the loss, then of the optimizer
+        # A clip of infinity is none; a window of 0 the whole sequence.
+        self.wanted: dict[str, Any] = {"lr": 0.01, "clip": inf, "window": 32, "settings": settings}
+
+    def settle(self) -> None:
+        """Have training take the settings as they are now: what changes meanwhile counts from the next epoch on."""
+        self.lr: float = self.wanted["lr"]
+        self.clip: float = self.wanted["clip"]
+        self.window: int = self.wanted["window"]
+        self.settings: list[float] = self.wanted["settings"]
 
     def read(self) -> None:
         """Have the passes take the parameters as they are now, as rows."""

@@ -85,39 +85,39 @@ class RNNCore:
 
     @property
     def _lr(self) -> float:
-        return self._net.lr
+        return self._net.wanted["lr"]  # type: ignore[no-any-return]
 
     @_lr.setter
     def _lr(self, value: float) -> None:
-        self._net.lr = value
+        self._net.wanted["lr"] = value
 
     @property
     def _clip(self) -> float:
         """Infinity is none."""
-        return self._net.clip
+        return self._net.wanted["clip"]  # type: ignore[no-any-return]
 
     @_clip.setter
     def _clip(self, value: float) -> None:
-        self._net.clip = value
+        self._net.wanted["clip"] = value
 
     @property
     def _window(self) -> int:
         """0: the whole sequence."""
-        return self._net.window
+        return self._net.wanted["window"]  # type: ignore[no-any-return]
 
     @_window.setter
     def _window(self, value: int) -> None:
-        self._net.window = value
+        self._net.wanted["window"] = value
 
     @property
     def _settings(self) -> list[float]:
         """Those of the loss, then those of the optimizer, as a list."""
-        return [*self._net.settings]
+        return [*self._net.wanted["settings"]]
 
     @_settings.setter
     def _settings(self, values: Sequence[float]) -> None:
         check_length(values, len(self._net.spec.settings))
-        self._net.settings = [*map(float, values)]
+        self._net.wanted["settings"] = [*map(float, values)]
 
     @property
     def _memory(self) -> memoryview[float]:
@@ -186,6 +186,7 @@ class RNNCore:
         if not steps:
             raise ValueError("there is nothing to learn from")
         for epoch in range(epochs):
+            net.settle()
             total, start = 0.0, 0
             for i, length in enumerate(lengths):
                 x, y = inputs[start * net.spec.input_size :], targets[start * net.spec.target_size :]
@@ -278,6 +279,7 @@ class RNNCore:
         """One step on from the network's own state, from _x and _targets; _predictions are those before the update,
         if one is due."""
         net = self._net
+        net.settle()
         state, waiting = net.running
         rows = [*waiting, Row(net.spec, state), Row(net.spec)]
         row, after = rows[-2:]
