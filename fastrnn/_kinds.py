@@ -134,9 +134,8 @@ class Spec:
         self.input_size = count(input_size, "input_size", least=1)
         self.output_size = count(output_size, "output_size", least=1)
         self.cell, self.activation, self.output, self.loss, self.optimizer = cell, activation, output, loss, optimizer
-        # Those of the loss, then, where of_optimizer says, those of the optimizer, with their defaults and checks.
-        self.settings: dict[str, _Number] = {**LOSSES[loss].settings, **OPTIMIZERS[optimizer].settings}
-        self.of_optimizer = len(LOSSES[loss].settings)
+        self.of_loss, self.of_optimizer = LOSSES[loss].settings, OPTIMIZERS[optimizer].settings
+        self.settings = {**self.of_loss, **self.of_optimizer}  # with their defaults and checks
         row = CELLS[cell]
         self.gates_size, self.trace_size = row.gates * self.hidden_size, row.trace * self.hidden_size
         self.states, self.state_size, self.apart = row.states, row.states * self.hidden_size, row.apart

@@ -21,6 +21,7 @@ def test_gradients(fastrnn, cell, activation, output, loss):
     start = network._memory.tolist()
     count = (len(start) - 2) // 3
     start[:count] = [source.uniform(-1, 1) for _ in range(count)]
+    names = [f"{name}[{i}]" for name, view in network.parameters.items() for i in range(view.nbytes // 8)]
     x = buffer([source.uniform(-1, 1) for _ in range(steps * inputs)])
     y = buffer([target(source, spec) for _ in range(steps * spec.target_size)])
 
@@ -36,4 +37,4 @@ def test_gradients(fastrnn, cell, activation, output, loss):
     for i in range(count):
         up, down, far_up, far_down = (train([*start[:i], start[i] + k * h, *start[i + 1 :]]) for k in (1, -1, 2, -2))
         numeric = (8.0 * (up - down) - (far_up - far_down)) / (12.0 * h)
-        assert analytic[i] == pytest.approx(numeric, rel=1e-6, abs=2e-12), i
+        assert analytic[i] == pytest.approx(numeric, rel=1e-6, abs=2e-12), names[i]

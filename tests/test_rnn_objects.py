@@ -179,6 +179,22 @@ def test_subclass(fastrnn):
     assert repr(other) == "Named(2)"
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_copy_of_every_kind_goes_on(fastrnn, optimizer, loss):
+    """With settings that are not the defaults."""
+    kinds = {"output": LOSSES[loss].outputs[0], "output_size": 2, "loss": loss, "optimizer": optimizer}
+    settings = {name: 0.7 * default for name, (default, _) in Spec(3, **kinds).settings.items()}
+    network = fastrnn.RNN(3, window=2, seed=8, **kinds, **settings)
+    target = 1 if network.output == "softmax" else [0.5, 1.0]
+    for _ in range(3):  # one waits
+        network.learn(0.5, target)
+    other = copy.deepcopy(network)
+    assert other == network
+    assert other.learn(0.5, target) == network.learn(0.5, target)
+    assert other == network
+
+
 @pytest.mark.parametrize("cell", SHAPES)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_do_not_depend_on_the_core(packages, protocol, cell, monkeypatch):
@@ -305,11 +321,15 @@ def test_a_state_that_is_none_is_refused_and_changes_nothing(network, change, to
 
 def test_what_rows_ask_for_is_there_for_users(fastrnn):
     """A cell's own parameters and the settings of losses and optimizers are attributes, the latter arguments too."""
-    parameters = {name for row in CELLS.values() for name in row.own}
-    settings = [name for table in (LOSSES, OPTIMIZERS) for row in table.values() for name in row.settings]
-    assert all(type(vars(fastrnn.RNN).get(name)).__name__ == "Parameter" for name in parameters)
-    assert all(type(vars(fastrnn.RNN).get(name)).__name__ == "SettingOfKind" for name in settings)
-    assert {*settings} <= {*fastrnn.RNN.__init__.__kwdefaults__}
+    parameters = {name: "Parameter" for row in CELLS.values() for name in row.own}
+    settings = {
+        name: "SettingOfKind" for table in (LOSSES, OPTIMIZERS) for row in table.values() for name in row.settings
+    }
+    there = {name: type(value).__name__ for name, value in vars(fastrnn.RNN).items()}
+    assert [f"{name} = {kind}()" for name, kind in (parameters | settings).items() if there.get(name) != kind] == []
+    arguments = fastrnn.RNN.__init__.__kwdefaults__
+    assert [f"{name} is no argument of RNN()" for name in settings if name not in arguments] == []
+    assert [f"{name} is not 0.0 with other kinds" for name in settings if arguments[name] not in (None, 0.0)] == []
     of_losses = {name for row in LOSSES.values() for name in row.settings}
     assert not of_losses & {name for row in OPTIMIZERS.values() for name in row.settings}
 

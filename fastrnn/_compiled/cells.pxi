@@ -209,11 +209,15 @@ cdef void tanh_padded(double* values, Py_ssize_t length) noexcept nogil:
 # ---- the rows ----
 
 cdef Activation[3] ACTIVATIONS
-ACTIVATIONS[0] = Activation(b"tanh", tanh_padded, tanh_delta, True)
-ACTIVATIONS[1] = Activation(b"sigmoid", sigmoid_all, sigmoid_delta, True)
-ACTIVATIONS[2] = Activation(b"relu", relu_all, relu_delta, False)
+ACTIVATIONS[:] = [
+    Activation(b"tanh", tanh_padded, tanh_delta, True),
+    Activation(b"sigmoid", sigmoid_all, sigmoid_delta, True),
+    Activation(b"relu", relu_all, relu_delta, False),
+]
 
 cdef Cell[3] CELLS
-CELLS[0] = Cell(b"elman", elman_forward, elman_backward)
-CELLS[1] = Cell(b"gru", gru_forward, gru_backward)
-CELLS[2] = Cell(b"lstm", lstm_forward, lstm_backward)
+CELLS[:] = [
+    Cell(b"elman", elman_forward, elman_backward),
+    Cell(b"gru", gru_forward, gru_backward),
+    Cell(b"lstm", lstm_forward, lstm_backward),
+]

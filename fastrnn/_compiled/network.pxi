@@ -3,7 +3,7 @@
 # ---- helpers: what a kind gives. It is taken a pass at a time, not a step at a time ----
 
 cdef enum:
-    SETTINGS = 8        # numbers that a loss and an optimizer can take, together
+    SETTINGS = 4        # numbers that a loss or an optimizer can take
 
 
 cdef struct Network
@@ -82,8 +82,8 @@ cdef struct Network:
     Matrix w_rows               # w_hidden_hidden as rows, packed
     double lr, clip             # a clip of infinity is none
     Py_ssize_t window           # 0: the whole sequence
-    double[SETTINGS] settings   # those of the loss, then those of the optimizer
-    Py_ssize_t of_optimizer     # where the latter begin
+    double[SETTINGS] of_loss    # the settings of the loss,
+    double[SETTINGS] of_optimizer   # and those of the optimizer
 
 
 cdef struct Row:

@@ -53,7 +53,7 @@ cdef double norm(const Network* net, double* gradient) noexcept nogil:
 
 cdef inline bint is_plain_sgd(const Network* net) noexcept nogil:
     """With neither momentum nor a limit to the gradient."""
-    return net.optimizer.propose == sgd and net.settings[net.of_optimizer] == 0.0 and not net.clip < INFINITY
+    return net.optimizer.propose == sgd and net.of_optimizer[0] == 0.0 and not net.clip < INFINITY
 
 
 cdef double factor_of_loss(const Network* net) noexcept nogil:
@@ -78,7 +78,7 @@ cdef void momentum_numbers(Py_ssize_t length, const double* values, double facto
 cdef Py_ssize_t sgd(const Network* net, double factor, double* gradient) noexcept nogil:
     """Gradient descent; with momentum, velocity = momentum * velocity + gradient takes the gradient's place."""
     cdef Py_ssize_t length = net.at.parameters_width
-    cdef double momentum = net.settings[net.of_optimizer]
+    cdef double momentum = net.of_optimizer[0]
     if momentum == 0.0:
         sgd_numbers(length, net.memory, factor, 1.0 if is_plain_sgd(net) else net.lr, gradient)
         return length
@@ -115,7 +115,7 @@ cdef Py_ssize_t adam(const Network* net, double factor, double* gradient) noexce
 
 cdef Py_ssize_t adamw(const Network* net, double factor, double* gradient) noexcept nogil:
     """Loshchilov and Hutter (2019)."""
-    return adam_with_decay(net, factor, 1.0 - net.lr * net.settings[net.of_optimizer], gradient)
+    return adam_with_decay(net, factor, 1.0 - net.lr * net.of_optimizer[0], gradient)
 
 
 # ---- clip, and commit ----
@@ -143,6 +143,8 @@ cdef bint commit(const Network* net, Tape tape, Py_ssize_t steps, Py_ssize_t cha
 # ---- the rows ----
 
 cdef Optimizer[3] OPTIMIZERS
-OPTIMIZERS[0] = Optimizer(b"sgd", sgd)
-OPTIMIZERS[1] = Optimizer(b"adam", adam)
-OPTIMIZERS[2] = Optimizer(b"adamw", adamw)
+OPTIMIZERS[:] = [
+    Optimizer(b"sgd", sgd),
+    Optimizer(b"adam", adam),
+    Optimizer(b"adamw", adamw),
+]

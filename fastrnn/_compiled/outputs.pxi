@@ -144,11 +144,15 @@ cdef void cross_entropy(const Network* net, double* rows, Py_ssize_t steps, cons
 # ---- the rows ----
 
 cdef Output[3] OUTPUTS
-OUTPUTS[0] = Output(b"linear", predict_linear, NULL, decide_values)
-OUTPUTS[1] = Output(b"sigmoid", predict_sigmoid, sigmoid_slope, decide_ones)
-OUTPUTS[2] = Output(b"softmax", predict_softmax, NULL, decide_class)
+OUTPUTS[:] = [
+    Output(b"linear", predict_linear, NULL, decide_values),
+    Output(b"sigmoid", predict_sigmoid, sigmoid_slope, decide_ones),
+    Output(b"softmax", predict_softmax, NULL, decide_class),
+]
 
 cdef Loss[3] LOSSES
-LOSSES[0] = Loss(b"binary_cross_entropy", binary_cross_entropy)
-LOSSES[1] = Loss(b"half_squared_error", half_squared_error)
-LOSSES[2] = Loss(b"cross_entropy", cross_entropy)
+LOSSES[:] = [
+    Loss(b"binary_cross_entropy", binary_cross_entropy),
+    Loss(b"half_squared_error", half_squared_error),
+    Loss(b"cross_entropy", cross_entropy),
+]

@@ -10,7 +10,7 @@ cdef Py_ssize_t row_of(str name, const void* table, size_t row, size_t whole) ex
         here = (<const char**> (<const char*> table + i * row))[0]
         if here != NULL and here == name.encode():
             return i
-    raise ValueError(f"this core has no {name}")
+    raise ValueError(f"this core has no {name!r}")
 
 
 @cython.final
@@ -54,16 +54,19 @@ cdef class Body:
         self.targets = memoryview(vector_view(self.exchange, spec.input_size, spec.target_size))
         self.predictions = memoryview(vector_view(self.exchange, spec.input_size + spec.target_size, spec.output_size))
         net.lr, net.clip, net.window = 0.01, INFINITY, 32
-        if len(spec.settings) > SETTINGS:
-            raise ValueError(f"there is room for {SETTINGS} settings, and this network has {len(spec.settings)}")
+        if max(len(spec.of_loss), len(spec.of_optimizer)) > SETTINGS:
+            raise ValueError(f"there is room for {SETTINGS} settings of a loss or an optimizer")
         for i, (default, _) in enumerate(spec.settings.values()):
-            net.settings[i] = default
-        net.of_optimizer = spec.of_optimizer
+            self.setting(i)[0] = default
+
+    cdef double* setting(self, Py_ssize_t i):
+        """Those of the loss, then those of the optimizer."""
+        cdef Py_ssize_t of_loss = len(self.spec.of_loss)
+        return &self.net.of_loss[i] if i < of_loss else &self.net.of_optimizer[i - of_loss]
 
     cdef Tape tape_for(self, Py_ssize_t needed, Py_ssize_t wanted, bint learns):
-        """The tape, with room for the steps that are needed, or else a new one for those that are wanted; the steps
-        that wait stay. Where a call of learn() is about it (then this one is in a signal handler, or in another thread)
-        it becomes one of its own."""
+        """The tape with room for the steps that are needed, or a new one for those that are wanted; steps that wait
+        stay. Where a call of learn() is about it (around a signal handler, or in another thread) it is a new one."""
         cdef Tape tape = self.tape, other
         if tape is None or tape.steps < needed or learns > tape.learns or tape.busy:
             other = new_tape(&self.net.at, max(needed, wanted), learns)
@@ -185,7 +188,7 @@ cdef class RNNCore:
     def _settings(self):
         """Those of the loss, then those of the optimizer, as a list."""
         cdef Body body = self._body()
-        return [body.net.settings[i] for i in range(len(body.spec.settings))]
+        return [body.setting(i)[0] for i in range(len(body.spec.settings))]
 
     @_settings.setter
     def _settings(self, values):
@@ -193,7 +196,7 @@ cdef class RNNCore:
         cdef list doubles = list(map(float, values))
         check_length(doubles, len(body.spec.settings))
         for i in range(len(doubles)):
-            body.net.settings[i] = doubles[i]
+            body.setting(i)[0] = doubles[i]
 
     @property
     def _memory(self):

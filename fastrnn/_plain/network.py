@@ -53,7 +53,9 @@ class Network:
         self.lr: float = self.wanted["lr"]
         self.clip: float = self.wanted["clip"]
         self.window: int = self.wanted["window"]
-        self.settings: list[float] = self.wanted["settings"]
+        of_loss = len(self.spec.of_loss)
+        self.of_loss: list[float] = self.wanted["settings"][:of_loss]
+        self.of_optimizer: list[float] = self.wanted["settings"][of_loss:]
 
     def read(self) -> None:
         """Have the passes take the parameters as they are now, as rows."""

@@ -37,7 +37,7 @@ def norm(_net: Network, gradient: Gradient) -> float:
 
 def is_plain_sgd(net: Network) -> bool:
     """With neither momentum nor a limit to the gradient."""
-    return net.spec.optimizer == "sgd" and net.settings[net.spec.of_optimizer] == 0.0 and not net.clip < inf
+    return net.spec.optimizer == "sgd" and net.of_optimizer[0] == 0.0 and not net.clip < inf
 
 
 def factor_of_loss(net: Network) -> float:
@@ -59,7 +59,7 @@ def momentum_numbers(length: int, values: Vector, factor: float, lr: float, mome
 def sgd(net: Network, factor: float, gradient: Gradient) -> Vector:
     """Gradient descent; with momentum, velocity = momentum * velocity + gradient takes the gradient's place."""
     length, g = net.spec.count, [g for rows in gradient.values() for row in rows for g in row]
-    momentum = net.settings[net.spec.of_optimizer]
+    momentum = net.of_optimizer[0]
     if momentum == 0.0:
         values = [*net.memory[:length]]
         sgd_numbers(length, values, factor, 1.0 if is_plain_sgd(net) else net.lr, g)
@@ -94,7 +94,7 @@ def adam(net: Network, factor: float, gradient: Gradient) -> Vector:
 
 def adamw(net: Network, factor: float, gradient: Gradient) -> Vector:
     """Loshchilov and Hutter (2019)."""
-    return adam_with_decay(net, factor, 1.0 - net.lr * net.settings[net.spec.of_optimizer], gradient)
+    return adam_with_decay(net, factor, 1.0 - net.lr * net.of_optimizer[0], gradient)
 
 
 # ---- clip, and commit ----
