@@ -117,7 +117,7 @@ class RNN(Base, core.RNNCore):
         last step(), learn() or train(). It can be set.
     losses : list of floats, the mean loss a step of every epoch that train() has completed.
     lr, momentum, weight_decay, clip, window, epochs : as above, readable and writable. What is written to them while
-        train() runs counts from the next epoch on.
+        train() runs (to all but epochs) counts from the next epoch on.
     hidden_size, input_size, output_size, cell, activation, output, loss, optimizer : as above, not to be changed.
 
     Data: a sequence is T rows of input_size numbers or, with an input_size of 1, T numbers. Wherever `inputs` are asked

@@ -258,3 +258,21 @@ def test_an_infinite_state_goes_on_in_chunks_as_in_one_go(fastrnn):
     assert copy.deepcopy(network) == network
     with pytest.raises(ValueError, match=r"^state\[0\] must be a number, not nan$"):
         network.state = [float("nan")]
+
+
+def test_settings_written_while_it_prints_count_from_the_next_epoch_on(make, monkeypatch):
+    network, expected = make(epochs=3, window=2, optimizer="adam"), make(epochs=1, window=2, optimizer="adam")
+    targets = targets_of(network)
+
+    def write(of):
+        of.lr, of.window, of.clip = 0.5, 7, 0.25
+        of.w_hidden_output[0, 0] = 0.75
+
+    monkeypatch.setattr("builtins.print", lambda *_, **__: write(network))
+    network.train(X, targets, verbose=True)
+    expected.train(X, targets)
+    write(expected)
+    expected.epochs = 2
+    expected.train(X, targets)
+    assert network._memory == expected._memory
+    assert network.losses == expected.losses
