@@ -18,7 +18,7 @@ cdef Py_ssize_t row_of(str name, const void* table, size_t row, size_t whole) ex
 cdef class Body:
     """All that an RNN is, made whole before the network takes it, so that what runs never sees a part of it change."""
     cdef Network net
-    cdef readonly object spec
+    cdef object spec
     cdef Doubles memory         # the parameters, and behind them all else that learning changes
     cdef Doubles zeros
     cdef dict views             # of the parameters, by name
