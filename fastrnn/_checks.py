@@ -87,6 +87,13 @@ def count(value: Any, name: str, least: int = 0) -> int:
     return result
 
 
+def yes_or_no(value: Any, name: str) -> bool:
+    """`value` as a bool: True and False, and NumPy's."""
+    if not (isinstance(value, bool) or (dimensions(value) == 0 and attribute(attribute(value, "dtype"), "kind") == "b")):
+        raise TypeError(f"{name} must be True or False, not {type_name(value)}")
+    return bool(value)
+
+
 def one_of(allowed: Collection[str], value: Any, name: str, where: str = "") -> None:
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}{where}, not {value!r}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from math import inf, prod
 
-from fastrnn._checks import count, not_negative, one_of
+from fastrnn._checks import count, not_negative, one_of, yes_or_no
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -47,10 +47,11 @@ class Cell:
 class Output:
     """integers : whether predict() decides: its results are integers, made of what are probabilities.
     classes : whether all outputs together are one decision, the number of a class.
+    units : whether it has those of the targets, so that these can be standardized.
     """
 
-    def __init__(self, *, integers: bool = False, classes: bool = False) -> None:
-        self.integers, self.classes = integers, classes
+    def __init__(self, *, integers: bool = False, classes: bool = False, units: bool = False) -> None:
+        self.integers, self.classes, self.units = integers, classes, units
 
 
 class Loss:
@@ -75,7 +76,7 @@ CELLS = {
     "gru": Cell(gates=3, trace=4, own={"b_hidden_hidden": 1}, apart=True),
     "lstm": Cell(gates=4, states=2, trace=5),
 }
-OUTPUTS = {"linear": Output(), "sigmoid": Output(integers=True), "softmax": Output(integers=True, classes=True)}
+OUTPUTS = {"linear": Output(units=True), "sigmoid": Output(integers=True), "softmax": Output(integers=True, classes=True)}
 LOSSES = {
     "binary_cross_entropy": Loss("sigmoid", low=0.0, high=1.0),
     "half_squared_error": Loss("linear", "sigmoid"),
@@ -110,7 +111,10 @@ class Spec:
     What follows from it stands here too: sizes in numbers, and the shapes of the parameters in their order.
     """
 
-    NAMES = ("hidden_size", "cell", "activation", "input_size", "output_size", "output", "loss", "optimizer")
+    NAMES = (
+        *("hidden_size", "cell", "activation", "input_size", "output_size", "output", "loss", "return_sequences"),
+        *("optimizer", "shuffle", "standardize"),
+    )
 
     def __init__(
         self,
@@ -121,7 +125,10 @@ class Spec:
         output_size: Any = 1,
         output: str = "linear",
         loss: str | None = None,
+        return_sequences: Any = True,
         optimizer: str = "sgd",
+        shuffle: Any = False,
+        standardize: Any = False,
     ) -> None:
         one_of(CELLS, cell, "cell")
         one_of(CELLS[cell].activations, activation, "activation", f" with cell={cell!r}")
@@ -134,12 +141,16 @@ class Spec:
         self.input_size = count(input_size, "input_size", least=1)
         self.output_size = count(output_size, "output_size", least=1)
         self.cell, self.activation, self.output, self.loss, self.optimizer = cell, activation, output, loss, optimizer
+        self.return_sequences = yes_or_no(return_sequences, "return_sequences")
+        self.shuffle, self.standardize = yes_or_no(shuffle, "shuffle"), yes_or_no(standardize, "standardize")
         self.of_loss, self.of_optimizer = LOSSES[loss].settings, OPTIMIZERS[optimizer].settings
         self.settings = {**self.of_loss, **self.of_optimizer}  # with their defaults and checks
         row = CELLS[cell]
         self.gates_size, self.trace_size = row.gates * self.hidden_size, row.trace * self.hidden_size
         self.states, self.state_size, self.apart = row.states, row.states * self.hidden_size, row.apart
         self.classes, self.integers = OUTPUTS[output].classes, OUTPUTS[output].integers
+        scales = ("input_mean", "input_scale", *(("target_mean", "target_scale") if OUTPUTS[output].units else ()))
+        self.scales = scales if self.standardize else ()
         self.target_size = 1 if self.classes else self.output_size  # numbers of a target, and of what predict() gives
         if self.classes and self.output_size < 2:
             raise ValueError(
@@ -168,9 +179,9 @@ class Spec:
 
     @property
     def waiting(self) -> tuple[int, ...]:
-        """The parts of a step that waits for its update: x, the state before, the trace, the state after, and the
-        gradient of the loss by the sums of the output layer."""
-        return self.input_size, self.state_size, self.trace_size, self.state_size, self.output_size
+        """The parts of a step that waits for its update: x, the state before, the trace, the state after, the gradient
+        of the loss by the sums of the output layer, and its weight."""
+        return self.input_size, self.state_size, self.trace_size, self.state_size, self.output_size, 1
 
     @property
     def feeds_back(self) -> bool:

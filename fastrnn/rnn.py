@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite, sqrt
+from math import inf, isfinite, prod, sqrt
 from struct import error as StructError
 from struct import pack, unpack
 
@@ -10,13 +10,16 @@ from fastrnn import _data
 from fastrnn._backend import core
 from fastrnn._checks import check_list, count, dimensions, doubles, not_negative, number, positive, type_name
 from fastrnn._kinds import Spec, kinds_with, losses_of
-from fastrnn._network import Base, Setting, print_loss, source_of
+from fastrnn._network import Base, Setting, source_of
+from fastrnn._progress import Progress
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence, Sequence
+    from collections.abc import Callable, MutableSequence, Sequence
     from typing import Any
 
+
+SCALES = ("input_mean", "input_scale", "target_mean", "target_scale")
 
 # ---- the attributes: fixed ones, those that can be set, and the parameters ----
 
@@ -75,6 +78,31 @@ class Parameter:
         if len(numbers) != rows * columns:
             raise ValueError(f"{self.name} must have {rows} rows, not {len(numbers) // columns}")
         network._write(self.name, memoryview(bytes(numbers)).cast("d"))  # a copy: `value` may be this very memory
+
+
+class Scale:
+    """What standardize=True has taken from the data: a number a column, or None before."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, network: RNN, owner: type | None = None) -> Any:
+        return self if network is None else network._scales[SCALES.index(self.name)]
+
+    def __set__(self, network: RNN, value: Any) -> None:
+        scales, which = [*network._scales], SCALES.index(self.name)
+        if self.name not in network._spec.scales:
+            with_output = "" if network._spec.standardize else "standardize=True"
+            raise ValueError(f"{self.name} is for {with_output or 'outputs with units of their own'}")
+        if value is not None:
+            size = network.input_size if which < 2 else network._spec.target_size
+            value = _data.take(value if _data.depth(value) else [value], self.name).tolist()
+            if len(value) != size:
+                raise ValueError(f"{self.name} must have {size} numbers, one a column, not {len(value)}")
+            if which % 2 and min(value) <= 0.0:
+                raise ValueError(f"{self.name} must be positive, and it is {min(value)!r}")
+        scales[which] = value
+        network._scales = scales[0], scales[1], scales[2], scales[3]
 
 
 class RNN(Base, core.RNNCore):
@@ -142,14 +170,26 @@ class RNN(Base, core.RNNCore):
     output_size = fixed("output_size")
     output = fixed("output")
     loss = fixed("loss")
+    return_sequences = fixed("return_sequences")
     optimizer = fixed("optimizer")
+    shuffle = fixed("shuffle")
+    standardize = fixed("standardize")
 
     window = Setting(lambda value, name: count(value, name, least=1), none=0)
+    batch_size = Setting(lambda value, name: count(value, name, least=1), none=0)
     lr = Setting(not_negative)
     momentum = SettingOfKind()
     weight_decay = SettingOfKind()
     clip = Setting(positive, none=inf)
+    l1 = Setting(not_negative)
+    patience = Setting(count, none=-1)
+    min_delta = Setting(not_negative)
     epochs = Setting(count)
+
+    input_mean = Scale()
+    input_scale = Scale()
+    target_mean = Scale()
+    target_scale = Scale()
 
     w_input_hidden = Parameter()
     w_hidden_hidden = Parameter()
@@ -168,12 +208,19 @@ class RNN(Base, core.RNNCore):
         output_size: int = 1,
         output: str = "linear",
         loss: str | None = None,
+        return_sequences: bool = True,
+        standardize: bool = False,
         window: int | None = 32,
+        batch_size: int | None = 1,
+        shuffle: bool = False,
         optimizer: str = "sgd",
         lr: float = 0.01,
         momentum: float = 0.0,
         weight_decay: float | None = None,
         clip: float | None = None,
+        l1: float = 0.0,
+        patience: int | None = None,
+        min_delta: float = 0.0,
         epochs: int = 100,
         seed: int | float | str | bytes | None = None,
     ) -> None:
@@ -185,8 +232,10 @@ class RNN(Base, core.RNNCore):
         for name, view in whole.parameters.items():
             drawn = [source.uniform(-bound, bound) for _ in range(view.nbytes // 8)]
             whole._write(name, doubles(drawn))
+        if spec.shuffle:
+            whole._generator = source.getrandbits(64)
         self._become(whole)
-        self.losses = []
+        self.losses, self.validation_losses, self.best_epoch = [], [], None
 
     @staticmethod
     def _made(spec: Spec, settings: dict[str, Any]) -> Any:
@@ -203,32 +252,135 @@ class RNN(Base, core.RNNCore):
 
     # ---- whole sequences ----
 
-    def train(self, inputs: Any, targets: Any, *, verbose: bool = False) -> None:
+    def train(
+        self,
+        inputs: Any,
+        targets: Any,
+        *,
+        sample_weight: Any = None,
+        validation: Any = None,
+        verbose: bool = False,
+        callback: Callable[[RNN, int], object] | None = None,
+    ) -> None:
         """Learn to give the targets for the inputs: `epochs` passes, with an update after every window of steps.
 
-        Sequences are taken in the order given, each from a fresh state, in every epoch. `losses` gets the mean loss a
-        step of each epoch, measured on the way, before each update. To learn one class for a whole sequence, repeat its
-        number at every step. Afterwards `state` is where the last sequence ended, so that step() can go on from there.
+        In every epoch the sequences are taken in the order given, or shuffled, `batch_size` of them side by side, each
+        from a fresh state. The loss of an update is the weighted mean over the steps that it covers, and `losses` gets
+        that over each epoch, measured on the way, before each update. Afterwards `state` is where the last sequence
+        ended, so that step() can go on from there.
 
         Parameters
         ----------
         inputs : one sequence or a list of them.
         targets : alike, with as many steps: output_size numbers each; with output "softmax" one, the number of the
-            class from 0 to output_size - 1; with binary cross-entropy numbers from 0 to 1.
-        verbose : print the loss at epochs 0, 10, 20, ...
+            class from 0 to output_size - 1; with binary cross-entropy numbers from 0 to 1. With return_sequences=False
+            one for each sequence.
+        sample_weight : how much each step counts, in the shape of the steps, or one number for each sequence: finite,
+            not negative. Masks of bools are welcome. Where it is 0 the target is not looked at, and can be NaN; the
+            step still moves the state. None: each is 1.
+        validation : (inputs, targets) or (inputs, targets, sample_weight), whose loss, measured with the parameters as
+            they are when an epoch begins, goes to `validation_losses`. With a `patience` training ends after more than
+            that many epochs in a row whose validation loss was not smaller than the best by more than `min_delta`, and
+            at its end the best parameters are put back (moments of the optimizer stay); `best_epoch` tells from where.
+            To split steps, not sequences, give the same inputs and targets with other weights: with window=None and
+            batch_size=None one pass serves both.
+        verbose : show the epochs done, losses and the time left.
+        callback : called with the network and the number of the epoch, from 0, after every epoch; a true result ends
+            training.
 
         Raises
         ------
-        TypeError, ValueError : bad inputs or targets, or a parameter that has been set to NaN; nothing has changed.
+        TypeError, ValueError : bad data, or a parameter that has been set to NaN; nothing has changed.
         OverflowError : a loss, a gradient or an update was not finite; the network is as it was before that update.
         KeyboardInterrupt : Ctrl-C; the network is as it was after the last complete update, and training can go on.
+
+        Warns
+        -----
+        UserWarning : an input column has a mean of more than 10 standard deviations, or a standard deviation above 30:
+            tanh and sigmoid see nothing but its sign then, and standardize=True helps.
         """
-        x = _data.take_sequences(inputs, "inputs", self.input_size)
-        y = _data.take_sequences(targets, "targets", self._spec.target_size, several=x.given is not None)
-        self._check_lengths(x, y)
-        self._check_targets(y.numbers, y, "targets")
+        data = _data.take_examples(self._spec, inputs, targets, sample_weight)
+        held_out = None if validation is None else self._take_validation(validation, (inputs, targets), data)
+        if self.patience is not None and held_out is None:
+            raise ValueError("patience needs validation data: train(..., validation=(inputs, targets))")
         self._check_parameters()
-        self._train(x.numbers, y.numbers, x.lengths, self.epochs, self.losses, print_loss if verbose else None)
+        progress = Progress(self, self.epochs, held_out is not None) if verbose else None
+
+        def report(epoch: int) -> object:
+            if progress is not None:
+                progress.epoch_ends(epoch)
+            return callback is not None and callback(self, epoch)
+
+        before, measured = self._scales, len(self.validation_losses)
+        try:
+            self._take_scales(data)
+            best = self._train(
+                *(data, held_out, self.epochs, self.losses, self.validation_losses),
+                None if progress is None and callback is None else report,
+            )
+        finally:
+            if not self._updates:
+                self._scales = before
+            if progress is not None:
+                progress.end()
+        if held_out is not None and self.patience is not None:
+            self.best_epoch = None if best is None else measured + best
+
+    def _take_validation(self, validation: Any, training: tuple[Any, Any], data: _data.Examples) -> _data.Examples:
+        """Validation data; what is the training's own object is the training's own buffer, so that the core can tell."""
+        if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+            raise ValueError("validation must be (inputs, targets) or (inputs, targets, sample_weight)")
+        inputs, targets, weight = (*validation, None)[:3]
+        same = data if inputs is training[0] and targets is training[1] else None
+        return _data.take_examples(self._spec, inputs, targets, weight, "validation", same)
+
+    def _take_scales(self, data: _data.Examples) -> None:
+        """With standardize=True those that are not there yet; else a look whether they would be of use."""
+        scales = [*self._scales]
+        if not self._spec.scales and (found := self._find_unscaled(data)):
+            warn_of_scale(*found, self.input_size)
+        for of_targets in range(len(self._spec.scales) // 2):
+            if None in scales[2 * of_targets : 2 * of_targets + 2]:
+                means, deviations = self._moments(data, bool(of_targets))
+                if not all(map(isfinite, [*means, *deviations])):
+                    raise ValueError(f"the {'targets' if of_targets else 'inputs'} are too large to be standardized")
+                for which, found in ((2 * of_targets, means), (2 * of_targets + 1, [d or 1.0 for d in deviations])):
+                    scales[which] = found if scales[which] is None else scales[which]
+        self._scales = scales[0], scales[1], scales[2], scales[3]
+
+    def evaluate(self, inputs: Any, targets: Any, sample_weight: Any = None) -> float:
+        """The weighted mean loss over all steps, as in `losses` but with the parameters as they are; all as in train().
+
+        Nothing in the network changes.
+        """
+        data = _data.take_examples(self._spec, inputs, targets, sample_weight)
+        self._check_parameters()
+        self._check_scales()
+        loss = self._evaluate(data, None)
+        if loss != loss:
+            raise not_a_number()
+        return loss
+
+    def gradients(self, inputs: Any, targets: Any, sample_weight: Any = None) -> tuple[float, dict[str, Any]]:
+        """The loss of evaluate(), and its gradient by every parameter, by full backpropagation through each sequence.
+
+        A float, and a dict of float64 memoryviews of their own, of the names and shapes of `parameters`: for those who
+        bring an optimizer. Neither `clip` nor `l1` has a part in it. Memory grows with the longest sequence. Nothing in
+        the network changes. OverflowError where the loss or a gradient is not finite.
+        """
+        data = _data.take_examples(self._spec, inputs, targets, sample_weight)
+        self._check_parameters()
+        self._check_scales()
+        numbers = _data.zeros("d", self._spec.count)
+        loss = self._evaluate(data, numbers)
+        if not isfinite(loss) or core.find_not_finite(numbers) >= 0:
+            raise OverflowError("the loss or its gradient is not finite: the parameters or inputs are too large")
+        result, start = {}, 0
+        for name, shape in self._spec.shapes.items():
+            stop = start + prod(shape)
+            result[name] = numbers[start:stop].cast("B").cast("d", shape)
+            start = stop
+        return loss, result
 
     def predict(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
         """What comes out at every step: values; with output "sigmoid" 0 or 1; with "softmax" the likeliest class.
@@ -293,6 +445,7 @@ class RNN(Base, core.RNNCore):
         if not len(x.numbers):
             raise ValueError("inputs is empty: there is nothing to go on from")
         h = self._take_state(state)
+        self._check_scales()
         self._check_parameters()
         size = self._spec.target_size
         predictions = _data.result_for(inputs, "d", steps * size, "steps")
@@ -313,35 +466,55 @@ class RNN(Base, core.RNNCore):
         """Take one input, a number or a row of input_size; return the prediction, going on from `state`.
 
         A float with an output_size of 1, else a list: values, the probabilities of ones, or those of the classes. From
-        a fresh state a loop of step() is predict_proba(), or predict() with output "linear". Steps that wait for an
-        update of learn() are given up.
+        a fresh state a loop of step() is predict_proba(), or predict() with output "linear". Where steps of learn()
+        wait for their update this is one of them, learn(x, None).
         """
         self._take_row(x, "x", self._x)
-        if not self._step():
+        try:
+            prediction = self._step()
+        except OverflowError:
             self._check_parameters()
-            check_result(self._predictions)
-        predictions = self._predictions
-        return predictions[0] if len(predictions) == 1 else predictions.tolist()
+            raise
+        return self._refuse() if prediction is None else prediction
 
-    def learn(self, x: Any, target: Any) -> Any:
+    def peek(self, x: Any) -> Any:
+        """What step(x) would return; nothing in the network changes."""
+        self._take_row(x, "x", self._x)
+        prediction = self._peek()
+        return self._refuse() if prediction is None else prediction
+
+    def learn(self, x: Any, target: Any, weight: float = 1.0) -> Any:
         """Take one input and its target, and learn from them; return the prediction of step() from before that.
 
-        target: a number, or a row of output_size; with output "softmax" the number of a class. An update falls due
-        every `window` steps. From a fresh state a loop of learn() over a sequence is one epoch of train(), bit for bit,
-        up to the last whole window. OverflowError where a loss or an update is not finite: the network stays as it was.
+        target: a number, or a row of output_size; with output "softmax" the number of a class. None where there is
+        none: the step moves the state, counts towards the window, and has no loss; so does one with a weight of 0.
+        weight: how much the step's loss counts, finite, not negative.
+        An update falls due every `window` steps. From a fresh state a loop of learn() over a sequence is one epoch of
+        train(), bit for bit, up to the last whole window. OverflowError where a loss or an update is not finite: the
+        network stays as it was.
         """
         if self._window == 0:
             raise ValueError("learn() needs to know when an update is due: set window to a number of steps")
         self._take_row(x, "x", self._x)
-        self._take_row(target, "target", self._targets)
-        self._check_targets(self._targets, None, "target")
+        if target is None:
+            weight = 0.0
+        elif not (type(weight) is float and 0.0 <= weight < inf):
+            weight = not_negative(weight, "weight")
+        if weight > 0.0:
+            self._take_row(target, "target", self._targets)
+            self._check_targets(self._targets, None, "target")
         try:
-            self._learn()
+            prediction = self._learn(weight)
         except OverflowError:
             self._check_parameters()
             raise
-        predictions = self._predictions
-        return predictions[0] if len(predictions) == 1 else predictions.tolist()
+        return self._refuse() if prediction is None else prediction
+
+    def _refuse(self) -> None:
+        """Say why the core did not take a step."""
+        self._check_scales()
+        self._check_parameters()
+        raise not_a_number()
 
     @property
     def state(self) -> list[float]:
@@ -365,6 +538,7 @@ class RNN(Base, core.RNNCore):
         if state is not None and x.given is not None:
             raise ValueError("with a state inputs must be one sequence, not a list of them")
         h = None if state is None else self._take_state(state)
+        self._check_scales()
         self._check_parameters()
         result = _data.result_for(inputs, "d", sum(x.lengths) * (self.hidden_size if hidden else self.output_size))
         self._predict(x.numbers, x.lengths, h, None if hidden else result, result if hidden else None)
@@ -441,6 +615,13 @@ class RNN(Base, core.RNNCore):
             kind = "the number of a class, " if self._spec.classes else ""
             raise ValueError(f"{name} must be {kind}from {low:g} to {high:g}, not {targets[position]:.17g}")
 
+    def _check_scales(self) -> None:
+        missing = [name for name in self._spec.scales if getattr(self, name) is None]
+        if missing:
+            raise ValueError(
+                f"the network is to be standardized and has no {missing[0]} yet: call train() first, or set it"
+            )
+
     def _check_parameters(self) -> None:
         """A parameter can be written to by whoever holds its memoryview."""
         if self._is_finite():
@@ -488,7 +669,7 @@ class RNN(Base, core.RNNCore):
 
 
 SETTINGS = [name for name, value in vars(RNN).items() if isinstance(value, Setting)]
-RNN.VALUES = (*Spec.NAMES, *SETTINGS, "_state", "_waiting", "_memory")
+RNN.VALUES = (*Spec.NAMES, *SETTINGS, "_generator", "_scales", "_state", "_waiting", "_memory")
 DEFAULTS = {name: value for name, value in (RNN.__init__.__kwdefaults__ or {}).items() if name != "seed"}
 
 
@@ -520,6 +701,18 @@ def check_result(numbers: memoryview[float]) -> None:
     """A result can be infinite, but must be a number."""
     if core.find_not_finite(numbers) >= 0 and any(value != value for value in numbers):
         raise not_a_number()
+
+
+def warn_of_scale(column: int, mean: float, deviation: float, columns: int) -> None:
+    import warnings
+
+    which = "inputs have" if columns == 1 else f"column {column} of inputs has"
+    warnings.warn(
+        f"{which} a mean of {mean:.4g} and a standard deviation of {deviation:.4g}: a network learns little from numbers "
+        "so far from 0 and 1. Make it with standardize=True, or scale them",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def not_a_number() -> OverflowError:

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,11 @@ from hypothesis import settings
 settings.register_profile("default", deadline=None, max_examples=100)
 settings.register_profile("quick", deadline=None, max_examples=10)  # for instrumented builds
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def examples(inputs, targets, lengths, weights=None, by_step=True):
+    """What a core takes from fastrnn._data: float64 buffers, one sequence after the other."""
+    return SimpleNamespace(inputs=inputs, targets=targets, lengths=lengths, weights=weights, by_step=by_step)
 
 
 COMPILED = {"v3": "fastrnn._core_v3", "base": "fastrnn._core"}

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.conftest import examples
+
 CALLS = 200
 
 pytestmark = pytest.mark.skipif(
@@ -202,9 +204,11 @@ FAIL |= {
     "write a parameter of another shape": lambda g: setattr(g.rnn, "w_hidden_hidden", [g.floats]),
     "predict the core on other lengths": lambda g: g.rnn._predict(memoryview(g.values), [3], None, None, None),
     "predict the core from another state": lambda g: g.rnn._predict(g.writable, [8], g.writable, None, None),
-    "train the core on other lengths": lambda g: g.rnn._train(memoryview(g.values), g.writable, [9], 1, [], None),
+    "train the core on other lengths": lambda g: g.rnn._train(
+        examples(memoryview(g.values), g.writable, [9]), None, 1, [], [], None
+    ),
     "train the core on a negative length": lambda g: g.rnn._train(
-        memoryview(g.values), g.writable, [-8, 16], 1, [], None
+        examples(memoryview(g.values), g.writable, [-8, 16]), None, 1, [], [], None
     ),
     "choose among no classes": lambda g: g.core.choose_classes(memoryview(g.values), 0, memoryview(g.classes)),
 }

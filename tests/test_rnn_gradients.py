@@ -5,6 +5,7 @@ import random
 import pytest
 
 from fastrnn._kinds import Spec
+from tests.conftest import examples
 from tests.test_rnn_identity import KINDS, OUTPUTS, buffer, target
 
 
@@ -28,7 +29,7 @@ def test_gradients(fastrnn, cell, activation, output, loss):
     def train(memory):
         losses = []
         network._memory = buffer(memory)
-        network._train(x, y, [steps], 1, losses, None)
+        network._train(examples(x, y, [steps]), None, 1, losses, [], None)
         return losses[0]
 
     train(start)

@@ -56,9 +56,7 @@ def test_loop_of_learn_is_an_epoch(make, window):
 def test_learn_gives_what_step_would(make):
     network = make(window=3)
     for x, target in zip(X, targets_of(network), strict=True):
-        state, waiting = network._state, network._waiting
-        expected = network.step(x)
-        network._state, network._waiting = state, waiting
+        expected = copy.deepcopy(network).step(x)
         assert network.learn(x, target) == expected
 
 
@@ -142,15 +140,54 @@ def test_momentum_resumed(fastrnn):
     assert parts._memory == whole._memory
 
 
-def test_step_gives_up_waiting_steps(make):
+def test_a_step_among_learn_is_one_without_a_target(make):
+    """It counts towards the window, and makes the update that falls due."""
     network, other = make(window=4), make(window=4)
     targets = targets_of(network)
-    network.learn(X[0], targets[0])
-    other.step(X[0])
-    assert network != other
-    network.step(X[1])
-    other.step(X[1])
-    assert network == other
+    for i, x in enumerate(X):
+        if i % 3 == 1 and network._waiting:
+            assert network.step(x) == other.learn(x, None)
+        else:
+            assert network.learn(x, targets[i]) == other.learn(x, targets[i])
+        assert network == other
+    assert len(network._waiting) == len(X) % 4
+    network.window = None
+    network.step(X[0])  # no update can ever fall due
+    assert network._waiting == []
+
+
+def test_a_step_every_third_does_not_keep_from_learning(make):
+    network = make(window=4)
+    before, targets = network._memory, targets_of(network)
+    for i, x in enumerate(X[:4]):
+        network.learn(x, targets[i]) if i != 2 else network.step(x)
+    assert network._memory != before
+
+
+def test_peek_changes_nothing(make):
+    network = make(window=4)
+    targets = targets_of(network)
+    for x, target in zip(X, targets, strict=True):
+        before = network.__reduce__()
+        seen = network.peek(x)
+        assert network.__reduce__() == before
+        assert network.learn(x, target) == seen
+
+
+@pytest.mark.parametrize("window", [1, 3, 5])
+def test_learn_with_weights_is_an_epoch(make, window):
+    weights = [1.0, 0.5, 0.0, 2.0, 1.0, 1.0, 0.0, 0.0, 0.0, 3.0][: len(X)]
+    network, trained = make(window=window), make(window=window, epochs=1)
+    targets = targets_of(network)
+    whole = len(X) // window * window
+    trained.train(X[:whole], targets[:whole], sample_weight=weights[:whole])
+    for x, target, weight in list(zip(X, targets, weights, strict=True))[:whole]:
+        if weight:
+            network.learn(x, target, weight)
+        else:
+            network.learn(x, *((None,) if x > 0 else (float("nan"), 0)))  # a target without weight is not looked at
+    assert network._memory == trained._memory
+    assert network.state == trained.state
 
 
 @pytest.mark.parametrize(
@@ -260,7 +297,7 @@ def test_an_infinite_state_goes_on_in_chunks_as_in_one_go(fastrnn):
         network.state = [float("nan")]
 
 
-def test_settings_written_while_it_prints_count_from_the_next_epoch_on(make, monkeypatch):
+def test_settings_written_by_a_callback_count_from_the_next_epoch_on(make):
     network, expected = make(epochs=3, window=2, optimizer="adam"), make(epochs=1, window=2, optimizer="adam")
     targets = targets_of(network)
 
@@ -268,8 +305,7 @@ def test_settings_written_while_it_prints_count_from_the_next_epoch_on(make, mon
         of.lr, of.window, of.clip = 0.5, 7, 0.25
         of.w_hidden_output[0, 0] = 0.75
 
-    monkeypatch.setattr("builtins.print", lambda *_, **__: write(network))
-    network.train(X, targets, verbose=True)
+    network.train(X, targets, callback=lambda of, epoch: epoch == 0 and write(of))
     expected.train(X, targets)
     write(expected)
     expected.epochs = 2

@@ -8,19 +8,19 @@
 # A step leaves a row on the tape. [1, x, h] follow each other, so that bias, input and state take one sum; the state
 # after the step is the h (and c) of the next row. What is not there takes no room; everything else is padded.
 #
-#   | loss scale 1 x | h | c | trace | sums | gradient | by_output | delta | delta_hidden | by_own |
-#     |    |     |     |   |   |       |      |          |           |       |              |
-#     |    |     |     |   |   |       |      |          |           |       |              gradient by the cell's own
-#     |    |     |     |   |   |       |      |          |           |       where apart: gradient by the sums over h
-#     |    |     |     |   |   |       |      |          |           where apart: sums over x; then gradient by the sums
-#     |    |     |     |   |   |       |      |          scale * gradient
-#     |    |     |     |   |   |       |      gradient of the step's loss by the sums of the output layer
-#     |    |     |     |   |   |       sums of the output layer
-#     |    |     |     |   |   what backward needs of the cell, part after part of hidden_size
-#     |    |     |     |   the cell's memory before the step, where there are two states
-#     |    |     |     hidden state before the step
-#     |    |     input
-#     |    what the step's gradient is multiplied by: its share in the loss of the window
+#   | loss weight 1 x | h | c | trace | sums | gradient | by_output | delta | delta_hidden | by_own |
+#     |    |      |     |   |   |       |      |          |           |       |              |
+#     |    |      |     |   |   |       |      |          |           |       |              gradient by the cell's own
+#     |    |      |     |   |   |       |      |          |           |       where apart: gradient by the sums over h
+#     |    |      |     |   |   |       |      |          |           where apart: sums over x; then gradient by the sums
+#     |    |      |     |   |   |       |      |          by them, of the loss of the update
+#     |    |      |     |   |   |       |      gradient of the step's loss by the sums of the output layer
+#     |    |      |     |   |   |       sums of the output layer
+#     |    |      |     |   |   what backward needs of the cell, part after part of hidden_size
+#     |    |      |     |   the cell's memory before the step, where there are two states
+#     |    |      |     hidden state before the step
+#     |    |      input
+#     |    weight of the step's loss
 #     the step's loss
 
 cdef enum:
@@ -39,7 +39,7 @@ cdef struct Layout:
     Py_ssize_t b_hidden, w_input_hidden, w_hidden_hidden, own, w_hidden_output, b_output    # in memory
     Py_ssize_t parameters_width                         # of all of them, padded: here begin the first moments
     Py_ssize_t powers, memory                           # of the betas; doubles of it all
-    Py_ssize_t loss, scale, one, x, h, c, trace, sums, gradient, by_output, delta, delta_hidden, by_own     # in a row
+    Py_ssize_t loss, weight, one, x, h, c, trace, sums, gradient, by_output, delta, delta_hidden, by_own     # in a row
     Py_ssize_t row                                      # doubles of one
     double work                                         # products of a step, forward or backward
     Py_ssize_t block                                    # steps that a pass takes at once
@@ -77,7 +77,7 @@ cdef Layout lay_out(spec):
     at.memory = at.powers + 2
     at.h = padded(3 + at.input_size)
     at.x = at.h - at.input_size
-    at.one, at.scale, at.loss = at.x - 1, at.x - 2, at.x - 3
+    at.one, at.weight, at.loss = at.x - 1, at.x - 2, at.x - 3
     end = at.h + at.hidden_width
     at.c = take(&end, at.hidden_size if at.states == 2 else 0)
     at.trace = take(&end, at.trace_size)
@@ -204,12 +204,16 @@ cdef class Tape:
     cdef bint learns            # or it has no room for what learning needs
     cdef double* rows           # one more than steps: the state after the last one
     cdef double* proposal       # laid out as the network's memory: the gradient, then what is to be written there
+    cdef double* own            # likewise: the gradient of one sequence of several
+    cdef double* targets        # of a pass, scaled
+    cdef Doubles states         # of the sequences that run side by side, h and c each
     cdef double* columns        # those that forward takes, packed
     cdef double* w_hidden_hidden    # its rows, packed
     cdef double* by_state       # the gradient by the state
     cdef double* ahead          # sums of the gates, where online learning has computed those of the next step
     cdef double* state          # the row with the state after the last update; NULL, if there was none
     cdef double* spare          # a row for it, where the first one is needed for the next sequence
+    cdef Py_ssize_t updates     # that have been made with it
     cdef double bound           # no parameter is larger; infinity, as soon as Python code may have written to them
     cdef bint busy              # a call of learn() is about it
 
@@ -223,7 +227,8 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
     cdef Py_ssize_t columns = at.stride * (at.input_size + at.hidden_size), state = at.states * at.hidden_width, t
     cdef Py_ssize_t learning = 0
     if learns:
-        learning = padded(at.memory) + at.gates_size * at.hidden_width + state + at.gates_width + at.row
+        learning = (padded(at.memory) + at.parameters_width + padded(at.block * at.target_size)
+                    + at.gates_size * at.hidden_width + state + at.gates_width + at.row)
     try:
         if steps >= (PY_SSIZE_T_MAX // 16 - columns - learning) // at.row:
             raise MemoryError
@@ -235,12 +240,25 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
     tape.columns = tape.rows + (steps + 1) * at.row
     if learns:
         tape.proposal = tape.columns + columns
-        tape.w_hidden_hidden = tape.proposal + padded(at.memory)
+        tape.own = tape.proposal + padded(at.memory)
+        tape.targets = tape.own + at.parameters_width
+        tape.w_hidden_hidden = tape.targets + padded(at.block * at.target_size)
         tape.by_state = tape.w_hidden_hidden + at.gates_size * at.hidden_width
         tape.ahead = tape.by_state + state
         tape.spare = tape.ahead + at.gates_width
     for t in range(steps + 1):
         tape.rows[t * at.row + at.one] = 1.0
+    return tape
+
+
+cdef Tape tape_of_training(const Layout* at, Tape tape, Py_ssize_t steps, Py_ssize_t sequences):
+    """A tape for windows of so many steps of sequences that run side by side: this one, if it has the room."""
+    cdef Py_ssize_t size = sequences * at.states * at.hidden_width, updates = 0 if tape is None else tape.updates
+    if tape is None or tape.steps < steps:
+        tape = new_tape(at, steps, True)
+    if tape.states is None or tape.states.length < size:
+        tape.states = Doubles(size)
+    tape.state, tape.bound, tape.updates = NULL, INFINITY, updates
     return tape
 
 
@@ -257,9 +275,15 @@ cdef inline void copy_state(const Layout* at, const double* source, double* targ
         copy_padded(source + at.c, at.hidden_size, target + at.c)
 
 
-cdef void move_on(const Layout* at, Tape tape, Py_ssize_t steps) noexcept nogil:
-    """The state after the window is the network's, and the one before the next window."""
-    copy_state(at, tape.rows + steps * at.row, tape.rows)
+cdef void keep_state(const Layout* at, Tape tape, const double* row) noexcept nogil:
+    """That of a row is the network's."""
+    copy_state(at, row, tape.spare)
+    tape.state = tape.spare
+
+
+cdef void move_on(const Layout* at, Tape tape) noexcept nogil:
+    """The state after the first row is the network's, and the one before the next step."""
+    copy_state(at, tape.rows + at.row, tape.rows)
     tape.state = tape.rows
 
 
@@ -273,30 +297,3 @@ cdef void write_state(const Layout* at, const double* state, double* row) noexce
     memcpy(row + at.h, state, at.hidden_size * sizeof(double))
     if at.states == 2:
         memcpy(row + at.c, state + at.hidden_size, at.hidden_size * sizeof(double))
-
-
-# ---- sequences ----
-
-@cython.final
-@cython.internal
-cdef class Lengths:
-    """The lengths of sequences that follow each other in a buffer."""
-    cdef Buffer buffer
-    cdef const int64_t* values
-    cdef Py_ssize_t count, longest, total
-
-    def __cinit__(self, list lengths not None):
-        cdef int64_t length
-        cdef Py_ssize_t i
-        self.count = len(lengths)
-        self.buffer = Buffer(memoryview(bytearray(8 * self.count)).cast("q"), 0, b"q")
-        self.values = <const int64_t*> self.buffer.view.buf
-        for i in range(self.count):
-            length = lengths[i]
-            if length < 0:
-                raise ValueError("a length is negative")
-            (<int64_t*> self.values)[i] = length
-            if length > PY_SSIZE_T_MAX - self.total:
-                raise ValueError("the lengths are too large")
-            self.longest = max(self.longest, length)
-            self.total += length

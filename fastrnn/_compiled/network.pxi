@@ -71,6 +71,7 @@ cdef struct Network:
     Loss loss
     Optimizer optimizer
     bint classes                # all outputs together are one decision, a class
+    bint return_sequences       # there is a target a step; else one a sequence, for the last
     double* memory              # the parameters, then all else that learning changes
     Parameters parameters
     Term[5] terms
@@ -80,15 +81,23 @@ cdef struct Network:
     Matrix w_gates              # columns: w_input_hidden and w_hidden_hidden side by side, or where apart the first,
     Matrix w_hidden_hidden      # and where apart the second
     Matrix w_rows               # w_hidden_hidden as rows, packed
-    double lr, clip             # a clip of infinity is none
+    double lr, clip, l1, min_delta      # a clip of infinity is none
     Py_ssize_t window           # 0: the whole sequence
+    Py_ssize_t batch_size       # 0: all sequences
+    Py_ssize_t patience         # -1: none
+    uint64_t* generator         # the state of the one that shuffles; NULL: nobody does
+    const double* input_mean    # and so on, one a column; NULL: what goes in or comes out is not scaled
+    const double* input_scale
+    const double* target_mean
+    const double* target_scale
+    double* scaled_targets      # room for those of a pass
     double[SETTINGS] of_loss    # the settings of the loss,
     double[SETTINGS] of_optimizer   # and those of the optimizer
 
 
 cdef struct Row:
     double* loss
-    double* scale
+    double* weight
     double* x
     double* h
     double* c
@@ -106,7 +115,7 @@ cdef struct Row:
 cdef inline Row row_at(const Network* net, const double* rows, Py_ssize_t t) noexcept nogil:
     cdef const Layout* at = &net.at
     cdef double* row = <double*> rows + t * at.row
-    return Row(row + at.loss, row + at.scale, row + at.x, row + at.h, row + at.c, row + at.trace, row + at.sums,
+    return Row(row + at.loss, row + at.weight, row + at.x, row + at.h, row + at.c, row + at.trace, row + at.sums,
                row + at.gradient, row + at.by_output, row + at.delta, row + at.delta_hidden, row + at.by_own)
 
 

@@ -65,8 +65,8 @@ cdef void subtract_gradient(const Network* net, Tape tape, Py_ssize_t steps) noe
     cdef Py_ssize_t i
     for i in range(net.terms_count):
         term = &net.terms[i]
-        of = Products(tape.rows + term.rows, tape.rows + term.columns, net.at.row, steps, True, NULL, 0)
-        sum_in_blocks(&of, &term.of, NULL)
+        of = Products(tape.rows + term.rows, tape.rows + term.columns, net.at.row, steps, NEGATIVE, NULL, 0)
+        sum_of_products(&of, &term.of, NULL)
 
 
 # ---- the gradient of one step, subtracted ----
@@ -144,56 +144,81 @@ cdef inline bint may_go_straight(const Network* net, Py_ssize_t steps) noexcept 
             and <double> steps * net.at.parameters_width < WORK / 8)
 
 
-cdef int go_straight(Network* net, Tape tape, Py_ssize_t steps, Ahead* ahead, Work* work) except -1 nogil:
-    """`update`, and where it can the sums of the next step. Returns whether all is finite."""
-    backward(net, tape, steps, net.lr, work)
+cdef int go_straight(Network* net, Tape tape, Py_ssize_t steps, double scale, Ahead* ahead,
+                     Work* work) except -1 nogil:
+    """`add_gradient` and `update`, and where it can the sums of the next step; the state stays to be kept. Returns
+    whether all is finite."""
+    while tape.rows[(steps - 1) * net.at.row + net.at.weight] == 0.0:
+        steps -= 1
+    backward(net, tape, steps, scale, work)
     if not is_surely_finite(net, tape, steps):
-        fill(tape.proposal, net.at.parameters_width, -0.0)
+        no_gradient(net, tape.proposal)
         gradients(net, tape, steps, tape.proposal, work)
-        return commit(net, tape, steps, sgd(net, 1.0, tape.proposal))
-    if steps == 1:
+        sgd(net, 1.0, tape.proposal)
+        if not all_finite(tape.proposal, net.at.parameters_width):
+            return False
+        memcpy(net.memory, tape.proposal, net.at.parameters_width * sizeof(double))
+    elif steps == 1:
         subtract_gradient_of_step(net, tape, ahead)
     else:
         subtract_gradient(net, tape, steps)
-    move_on(&net.at, tape, steps)
+    tape.updates += 1
     return True
 
 
-cdef int update_straight(Network* net, Tape tape, Py_ssize_t steps, Work* work) except -1 nogil:
-    """`update`, to the same numbers."""
+cdef int update_straight(Network* net, Tape tape, Py_ssize_t steps, double scale, const double* row,
+                         Work* work) except -1 nogil:
+    """`update`, to the same numbers, of the window that is on the tape; row: with the state after it."""
     cdef Ahead none = Ahead(NULL, NULL, True, False)
-    return go_straight(net, tape, steps, &none, work)
+    if not go_straight(net, tape, steps, scale, &none, work):
+        return False
+    keep_state(&net.at, tape, row)
+    return True
 
 
-cdef Py_ssize_t train_online(Network* net, Tape tape, const double* inputs, const double* targets, Py_ssize_t length,
-                             double* total, Work* work) except -1 nogil:
-    """`train_sequence` with a window of one step, from the state in the first row of the tape.
+cdef Py_ssize_t train_online(Network* net, Tape tape, const Data* data, Py_ssize_t sequence, Total* total,
+                             Work* work) except -1 nogil:
+    """`train_batch` of one sequence with a window of one step. Returns the length, or the step that diverged.
 
     Where the weights leave the cache between two passes over them, an update computes the sums of the next step in the
     same pass: then forward starts from these and has nothing to add.
     """
     cdef const Layout* at = &net.at
+    cdef const double* inputs = data.inputs + data.starts[sequence] * at.input_size
+    cdef const double* targets = data.targets + data.starts[sequence] * at.target_size
     cdef double* row = tape.rows
     cdef double* after = row + at.row
     cdef Ahead ahead = Ahead(NULL, tape.ahead, True, False)
-    cdef bint large = at.parameters_width > CACHE and not at.apart
-    cdef Py_ssize_t t, i
-    use_as_it_lies(net)
+    cdef bint large = at.parameters_width > CACHE and not at.apart and not net.input_mean
+    cdef Py_ssize_t t, i, length = data.lengths[sequence]
+    cdef double weight
+    if tape.state == row:       # that of the sequence before: it stays till the first update
+        keep_state(at, tape, row)
+    fresh_state(at, row)
+    use_for(net, tape, 1)
     for t in range(length):
         forward(net, row, 1, inputs + t * at.input_size)
-        net.loss.loss(net, row, 1, targets + t * at.target_size)
-        if not isfinite(row[at.loss]):
-            return t
-        total[0] += row[at.loss]
-        if large and t + 1 < length:
-            for i in range(at.input_size):
-                after[at.x + i] = inputs[(t + 1) * at.input_size + i]
-            ahead.vector, ahead.from_last, ahead.done = after + at.one, not ahead.from_last, False
-        if not go_straight(net, tape, 1, &ahead, work):
-            return t
+        weight = step_weight(data, sequence, t)
+        row[at.weight] = weight
+        if weight > 0.0:
+            read_out(net, row, 1)
+            losses_of(net, row, 1, targets + t * at.target_size)
+            total.loss += weight * row[at.loss]
+            total.weight += weight
+            if not isfinite(row[at.loss]):
+                return t
+            if large and t + 1 < length:
+                for i in range(at.input_size):
+                    after[at.x + i] = inputs[(t + 1) * at.input_size + i]
+                ahead.vector, ahead.from_last, ahead.done = after + at.one, not ahead.from_last, False
+            if not go_straight(net, tape, 1, net.lr / weight, &ahead, work):
+                return t
+        else:
+            look_for_signals(work, at.work)
+        move_on(at, tape)
         if large:
             use_as_it_lies(net)
             if ahead.done:
                 net.b_hidden, net.w_gates.length = ahead.sums, 0
-            ahead.vector = NULL
+            ahead.vector, ahead.done = NULL, False
     return length

@@ -52,8 +52,9 @@ cdef double norm(const Network* net, double* gradient) noexcept nogil:
 # ---- the optimizers ----
 
 cdef inline bint is_plain_sgd(const Network* net) noexcept nogil:
-    """With neither momentum nor a limit to the gradient."""
-    return net.optimizer.propose == sgd and net.of_optimizer[0] == 0.0 and not net.clip < INFINITY
+    """With neither momentum, nor a penalty, nor a limit to the gradient."""
+    cdef bint plain = net.optimizer.propose == sgd and net.of_optimizer[0] == 0.0
+    return plain and net.l1 == 0.0 and not net.clip < INFINITY
 
 
 cdef double factor_of_loss(const Network* net) noexcept nogil:
@@ -118,7 +119,21 @@ cdef Py_ssize_t adamw(const Network* net, double factor, double* gradient) noexc
     return adam_with_decay(net, factor, 1.0 - net.lr * net.of_optimizer[0], gradient)
 
 
-# ---- clip, and commit ----
+# ---- penalty, clip, and commit ----
+
+cdef void penalty_delta(Py_ssize_t length, double l1, const double* weights, out_t g) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(length):
+        g[i] += l1 if weights[i] > 0.0 else -l1 if weights[i] < 0.0 else 0.0
+
+
+cdef void add_penalty(const Network* net, double* gradient) noexcept nogil:
+    """That of l1 times the sum of all |w| over the input and the recurrent weights."""
+    cdef const Layout* at = &net.at
+    cdef Py_ssize_t length = at.stride * (at.input_size + at.hidden_size)
+    if net.l1 != 0.0:       # the recurrent weights lie right behind those of the input
+        penalty_delta(length, net.l1, net.memory + at.w_input_hidden, gradient + at.w_input_hidden)
+
 
 cdef double clip_factor(const Network* net, double* gradient) noexcept nogil:
     """What the gradient is multiplied by so that its norm is at most clip (Pascanu et al. 2013); NaN if it has none."""
@@ -131,12 +146,13 @@ cdef double clip_factor(const Network* net, double* gradient) noexcept nogil:
     return net.clip / length if length > net.clip else 1.0
 
 
-cdef bint commit(const Network* net, Tape tape, Py_ssize_t steps, Py_ssize_t changed) noexcept nogil:
-    """Take over what was proposed, if it is finite, and the state with it. No signal is heard in between."""
+cdef bint commit(const Network* net, Tape tape, const double* row, Py_ssize_t changed) noexcept nogil:
+    """Take over what was proposed, if it is finite, and the state in a row with it. No signal is heard in between."""
     if not all_finite(tape.proposal, changed):
         return False
     memcpy(net.memory, tape.proposal, changed * sizeof(double))
-    move_on(&net.at, tape, steps)
+    keep_state(&net.at, tape, row)
+    tape.updates += 1
     return True
 
 

@@ -1,105 +1,5 @@
 # Part of _core.pyx: RNNCore, the door to it all. The twin: _plain/rnn.py.
 
-# ---- helpers: what an RNN is ----
-
-cdef Py_ssize_t row_of(str name, const void* table, size_t row, size_t whole) except -1:
-    """The index of a kind in its table, of `whole` bytes and `row` bytes a row, each of which begins with the name."""
-    cdef const char* here
-    cdef size_t i
-    for i in range(whole // row):
-        here = (<const char**> (<const char*> table + i * row))[0]
-        if here != NULL and here == name.encode():
-            return i
-    raise ValueError(f"this core has no {name!r}")
-
-
-@cython.final
-@cython.internal
-cdef class Body:
-    """All that an RNN is, made whole before the network takes it, so that what runs never sees a part of it change."""
-    cdef Network net
-    cdef object spec
-    cdef Doubles memory         # the parameters, and behind them all else that learning changes
-    cdef Doubles zeros
-    cdef dict views             # of the parameters, by name
-    cdef Doubles state          # h, and where there are two states c after it
-    cdef Tape tape              # of learn() and step()
-    cdef Py_ssize_t waiting     # steps on the tape, since the last update
-    cdef Doubles exchange       # x, the targets and the predictions of step() and learn()
-    cdef object x, targets, predictions     # where these lie, as float64 memoryviews
-
-    def __cinit__(self, spec):
-        cdef Network* net = &self.net
-        net.at = lay_out(spec)
-        net.cell = CELLS[row_of(spec.cell, CELLS, sizeof(Cell), sizeof(CELLS))]
-        net.activation = ACTIVATIONS[row_of(spec.activation, ACTIVATIONS, sizeof(Activation), sizeof(ACTIVATIONS))]
-        net.output = OUTPUTS[row_of(spec.output, OUTPUTS, sizeof(Output), sizeof(OUTPUTS))]
-        net.loss = LOSSES[row_of(spec.loss, LOSSES, sizeof(Loss), sizeof(LOSSES))]
-        net.optimizer = OPTIMIZERS[row_of(spec.optimizer, OPTIMIZERS, sizeof(Optimizer), sizeof(OPTIMIZERS))]
-        net.classes = spec.classes
-        self.spec = spec
-        try:
-            self.memory = Doubles(net.at.memory)
-        except MemoryError:
-            raise MemoryError(f"there is no memory for {spec.count:,} parameters") from None
-        settle_places(net, self.memory.start)
-        net.memory[net.at.powers] = net.memory[net.at.powers + 1] = 1.0
-        self.zeros = Doubles(net.at.states * net.at.hidden_width)
-        net.zeros = self.zeros.start
-        use_as_it_lies(net)
-        self.views = parameter_views(&net.at, spec, self.memory)
-        self.state = Doubles(spec.state_size)
-        self.exchange = Doubles(spec.input_size + spec.target_size + spec.output_size)
-        self.x = memoryview(vector_view(self.exchange, 0, spec.input_size))
-        self.targets = memoryview(vector_view(self.exchange, spec.input_size, spec.target_size))
-        self.predictions = memoryview(vector_view(self.exchange, spec.input_size + spec.target_size, spec.output_size))
-        net.lr, net.clip, net.window = 0.01, INFINITY, 32
-        if max(len(spec.of_loss), len(spec.of_optimizer)) > SETTINGS:
-            raise ValueError(f"there is room for {SETTINGS} settings of a loss or an optimizer")
-        for i, (default, _) in enumerate(spec.settings.values()):
-            self.setting(i)[0] = default
-
-    cdef double* setting(self, Py_ssize_t i):
-        """Those of the loss, then those of the optimizer."""
-        cdef Py_ssize_t of_loss = len(self.spec.of_loss)
-        return &self.net.of_loss[i] if i < of_loss else &self.net.of_optimizer[i - of_loss]
-
-    cdef Tape tape_for(self, Py_ssize_t needed, Py_ssize_t wanted, bint learns):
-        """The tape with room for the steps that are needed, or a new one for those that are wanted; steps that wait
-        stay. Where a call of learn() is about it (around a signal handler, or in another thread) it is a new one."""
-        cdef Tape tape = self.tape, other
-        if tape is None or tape.steps < needed or learns > tape.learns or tape.busy:
-            other = new_tape(&self.net.at, max(needed, wanted), learns)
-            if tape is not None and self.waiting > 0:
-                memcpy(other.rows, tape.rows, (self.waiting + 1) * self.net.at.row * sizeof(double))
-            self.tape = other
-        return self.tape
-
-    cdef list places(self):
-        """Where the doubles of a step that waits lie, from the beginning of its row of the tape: see Spec.waiting."""
-        cdef const Layout* at = &self.net.at
-        cdef list state = [*range(at.h, at.h + at.hidden_size)]
-        if at.states == 2:
-            state += range(at.c, at.c + at.hidden_size)
-        return [*range(at.x, at.x + at.input_size), *state, *range(at.trace, at.trace + at.trace_size),
-                *[at.row + place for place in state], *range(at.gradient, at.gradient + at.output_size)]
-
-
-cdef struct Training:       # what a call of train() is about
-    PyObject* body
-    PyObject* tape
-
-
-cdef void show_training(void* of) noexcept:
-    """Before Python code runs: the network is whole, as after its last complete update, and may be written to."""
-    cdef Body body = <Body> (<Training*> of).body
-    cdef Tape tape = <Tape> (<Training*> of).tape
-    tape.bound = INFINITY
-    if tape.state:
-        read_state(&body.net.at, tape.state, body.state.start)
-        body.waiting = 0
-
-
 # ---- the door ----
 
 cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, Py_ssize_t step):
@@ -155,10 +55,6 @@ cdef class RNNCore:
         return self._body().targets
 
     @property
-    def _predictions(self):
-        return self._body().predictions
-
-    @property
     def _lr(self):
         return self._body().net.lr
 
@@ -185,6 +81,63 @@ cdef class RNNCore:
         self._body().net.window = value
 
     @property
+    def _l1(self):
+        return self._body().net.l1
+
+    @_l1.setter
+    def _l1(self, double value):
+        self._body().net.l1 = value
+
+    @property
+    def _min_delta(self):
+        return self._body().net.min_delta
+
+    @_min_delta.setter
+    def _min_delta(self, double value):
+        self._body().net.min_delta = value
+
+    @property
+    def _batch_size(self):
+        """0: all sequences."""
+        return self._body().net.batch_size
+
+    @_batch_size.setter
+    def _batch_size(self, Py_ssize_t value):
+        self._body().net.batch_size = value
+
+    @property
+    def _patience(self):
+        """-1: none."""
+        return self._body().net.patience
+
+    @_patience.setter
+    def _patience(self, Py_ssize_t value):
+        self._body().net.patience = value
+
+    @property
+    def _generator(self):
+        """The state of the one that shuffles, of 64 bits."""
+        return self._body().generator
+
+    @_generator.setter
+    def _generator(self, value):
+        self._body().generator = value & 0xFFFFFFFFFFFFFFFF
+
+    @property
+    def _scales(self):
+        """The mean and scale of the inputs, and those of the targets; None where there are none."""
+        return self._body().scales_there()
+
+    @_scales.setter
+    def _scales(self, values):
+        self._body().take_scales(values)
+
+    @property
+    def _updates(self):
+        """How many the last _train() has made."""
+        return self._body().updates
+
+    @property
     def _settings(self):
         """Those of the loss, then those of the optimizer, as a list."""
         cdef Body body = self._body()
@@ -202,28 +155,13 @@ cdef class RNNCore:
     def _memory(self):
         """All that learning changes, a copy: parameters row by row, first and second moments, powers of betas."""
         cdef Body body = self._body()
-        cdef Buffer copy = Buffer(memoryview(bytearray(8 * body.spec.memory)).cast("d"), PyBUF_WRITABLE)
-        cdef double* doubles = <double*> copy.view.buf
-        cdef Py_ssize_t part
-        cdef View view
-        for part in range(3):
-            for view in body.views.values():
-                doubles = view.copy(part * body.net.at.parameters_width, doubles, False)
-        memcpy(doubles, body.net.memory + body.net.at.powers, 2 * sizeof(double))
-        return memoryview(<object> copy.view.obj)
+        copy = memoryview(bytearray(8 * body.spec.memory)).cast("d")
+        body.copy_memory(Buffer(copy, PyBUF_WRITABLE), False)
+        return copy
 
     @_memory.setter
     def _memory(self, values):
-        cdef Body body = self._body()
-        cdef Buffer source = Buffer(values)
-        cdef double* doubles = <double*> source.view.buf
-        cdef Py_ssize_t part
-        cdef View view
-        source.hold_to(body.spec.memory)
-        for part in range(3):
-            for view in body.views.values():
-                doubles = view.copy(part * body.net.at.parameters_width, doubles, True)
-        memcpy(body.net.memory + body.net.at.powers, doubles, 2 * sizeof(double))
+        self._body().copy_memory(Buffer(values), True)
 
     def _write(self, str name, values, /):
         """Overwrite a parameter with as many doubles, row by row; no signal is heard in between."""
@@ -279,49 +217,89 @@ cdef class RNNCore:
                     tape.rows[t * body.net.at.row + place] = value
             body.waiting = len(rows)
 
-    def _train(self, inputs, targets, lengths, Py_ssize_t epochs, losses, report, /):
-        """Train on sequences that follow each other in two float64 buffers, and append each epoch's mean loss."""
+    def _train(self, data, validation, Py_ssize_t epochs, losses, validation_losses, report, /):
+        """Train on `data`, and append each epoch's mean loss, and that of `validation` before it, where it is not None.
+
+        report(epoch) is called after every epoch, unless it is None; a true result ends training. With a patience the
+        best parameters are put back then; returns their epoch.
+        """
         cdef Body body = self._body()
+        cdef HeldCourse held = HeldCourse(body, data, validation)
         cdef Network net = body.net
-        cdef Buffer x = Buffer(inputs), y = Buffer(targets)
-        cdef const double* x_values = <const double*> x.view.buf
-        cdef const double* y_values = <const double*> y.view.buf
-        cdef Lengths sequences = Lengths(lengths)
-        cdef Py_ssize_t epoch, i = 0, start = 0, done = 0, steps = sequences.total, longest
-        cdef double total = 0.0
+        cdef Course* of = &held.of
+        cdef Py_ssize_t epoch
         cdef Training training
         cdef Work work = Work(0.0, show_training, &training)
         cdef Tape tape = None
-        x.hold_to(steps, net.at.input_size)
-        y.hold_to(steps, net.at.target_size)
+        cdef bint goes_on
+        body.updates = 0
         check_list(losses, "losses")
-        if not steps:
-            raise ValueError("there is nothing to learn from")
+        check_list(validation_losses, "validation_losses")
         for epoch in range(epochs):
             net = body.net          # `report` may have changed the settings, and written to the parameters
-            longest = min(sequences.longest, net.window) if net.window > 0 else sequences.longest
-            if tape is None or tape.steps < longest:
-                tape = new_tape(&net.at, longest, True)
-            tape.state, tape.bound = NULL, INFINITY
+            tape = held.tape_for(&net, tape, net.window)
             training.body, training.tape = <PyObject*> body, <PyObject*> tape
-            total = 0.0
-            start = 0
+            of.judged = False
             try:
                 with nogil:
-                    for i in range(sequences.count):
-                        done = train_sequence(&net, tape, x_values + start * net.at.input_size,
-                                              y_values + start * net.at.target_size, sequences.values[i], &total,
-                                              &work)
-                        if done < sequences.values[i]:
-                            break
-                        start += sequences.values[i]
-                if start < steps:
-                    raise diverged(place_of(epoch, i, sequences.count, done), net.lr, net.clip)
+                    goes_on = train_epoch(&net, tape, of, &work)
             finally:
                 show_training(&training)
-            losses.append(total / steps)
-            if report is not None and epoch % 10 == 0:
-                report(epoch, total / steps)
+                if of.judged:
+                    validation_losses.append(of.validation_loss)
+            if of.at_sequence >= 0:
+                raise diverged(place_of(epoch, of.at_sequence, of.data.count, of.at_step), net.lr, net.clip)
+            if not goes_on:
+                break
+            losses.append(of.total.loss / of.total.weight)
+            if report is not None and report(epoch):
+                break
+        put_back_best(&net, of)
+        return of.best_epoch if of.best_epoch >= 0 else None
+
+    def _evaluate(self, data, gradient, /):
+        """The mean loss; `gradient` takes that of the parameters, row by row in their order, unless it is None."""
+        cdef Body body = self._body()
+        cdef HeldCourse held = HeldCourse(body, data, None)
+        cdef Network net = body.net
+        cdef Buffer target = None if gradient is None else Buffer(gradient, PyBUF_WRITABLE)
+        cdef Tape tape
+        cdef Work work = Work(0.0, NULL, NULL)
+        net.batch_size = 1 if gradient is None else 0
+        tape = held.tape_for(&net, None, net.at.block if gradient is None else 0)
+        if gradient is None:
+            with nogil:
+                evaluate(&net, tape, held.of.data, &held.of.total, &work)
+        else:
+            target.hold_to(body.spec.count)
+            with nogil:
+                gradient_of(&net, tape, &held.of, &work)
+            body.copy_views(tape.proposal - net.memory, <double*> target.view.buf, False)
+        return held.of.total.loss / held.of.total.weight
+
+    def _moments(self, data, bint of_targets, /):
+        """The mean of each column, and its standard deviation: 0.0 where all that counts is the same."""
+        cdef Body body = self._body()
+        cdef Network net = body.net
+        cdef HeldCourse held = HeldCourse(body, data, None)
+        cdef Py_ssize_t size = net.at.target_size if of_targets else net.at.input_size, i
+        cdef Doubles result = Doubles(2 * size)
+        cdef Work work = Work(0.0, NULL, NULL)
+        with nogil:
+            moments(&net, held.of.data, of_targets, result.start, result.start + size, &work)
+        return [result.start[i] for i in range(size)], [result.start[size + i] for i in range(size)]
+
+    def _find_unscaled(self, data, /):
+        """A column of the inputs far from 0 and 1, with its mean and standard deviation; or None."""
+        cdef Body body = self._body()
+        cdef Network net = body.net
+        cdef HeldCourse held = HeldCourse(body, data, None)
+        cdef Doubles result = Doubles(2 * net.at.input_size)
+        cdef Work work = Work(0.0, NULL, NULL)
+        cdef Py_ssize_t i
+        with nogil:
+            i = find_unscaled(&net, held.of.data, result.start, result.start + net.at.input_size, &work)
+        return None if i < 0 else (i, result.start[i], result.start[net.at.input_size + i])
 
     def _predict(self, inputs, lengths, state, predictions, states, /):
         """Run over sequences that follow each other in a float64 buffer; write the predictions and states of all steps.
@@ -344,7 +322,7 @@ cdef class RNNCore:
             run.state = <double*> h.view.buf
         if predictions is not None:
             p = Buffer(predictions, PyBUF_WRITABLE)
-            p.hold_to(sequences.total, net.at.output_size)
+            p.hold_to(sequences.total if net.return_sequences else sequences.count, net.at.output_size)
             run.predictions = <double*> p.view.buf
         if states is not None:
             s = Buffer(states, PyBUF_WRITABLE)
@@ -384,40 +362,57 @@ cdef class RNNCore:
             good = generate_steps(&net, tape, count, scratch.start, &run, &work)
         return good
 
-    def _step(self):
-        """One step on from the network's own state, from _x to _predictions, without learning.
-
-        Steps that wait for an update are given up. Returns whether the predictions are numbers; where one is NaN the
-        state has not changed.
-        """
-        cdef Body body = self._body()
+    cdef double* _run_row(self, Body body) except? NULL:
+        """One step on from the state, from x to the predictions, in the row behind those that wait; returns it, or
+        NULL where a prediction is NaN."""
         cdef Network* net = &body.net
         cdef double* predictions = body.exchange.start + net.at.input_size + net.at.target_size
-        cdef double* row
-        cdef Tape tape
-        with cython.critical_section(body):
-            tape = body.tape_for(body.waiting + 1, 0, False)
-            row = tape.rows + body.waiting * net.at.row
-            write_state(&net.at, body.state.start, row)
-            forward(net, row, 1, body.exchange.start)
-            net.output.predict(net, row, 1, predictions, net.at.output_size)
-            if any_nan(net.at.output_size, predictions):
-                return False
-            read_state(&net.at, row + net.at.row, body.state.start)
-            body.waiting = 0
-        return True
+        cdef Tape tape = body.tape_for(body.waiting + 1, 0, False)
+        cdef double* row = tape.rows + body.waiting * net.at.row
+        write_state(&net.at, body.state.start, row)
+        forward(net, row, 1, body.exchange.start)
+        read_out(net, row, 1)
+        predictions_of(net, row, 1, predictions)
+        return NULL if any_nan(net.at.output_size, predictions) else row
 
-    def _learn(self):
-        """One step on from the network's own state, from _x and _targets; _predictions are those before the update,
-        if one is due."""
+    def _peek(self):
+        """What _step() would return, with no other change."""
+        cdef Body body = self._body()
+        with cython.critical_section(body):
+            return body.prediction() if body.is_ready and self._run_row(body) != NULL else None
+
+    def _step(self):
+        """One step on from the network's own state, from _x; returns the prediction, a float or a list of them.
+
+        Where steps wait for an update it is one that has no weight; else nothing is learnt. None where a prediction is
+        NaN or the scales are not there: nothing has changed.
+        """
+        cdef Body body = self._body()
+        cdef double* row
+        if body.waiting > 0 and body.net.window > 0:
+            return self._learn(0.0)
+        with cython.critical_section(body):
+            row = self._run_row(body) if body.is_ready else NULL
+            if row == NULL:
+                return None
+            read_state(&body.net.at, row + body.net.at.row, body.state.start)
+            body.waiting = 0
+            return body.prediction()
+
+    def _learn(self, double weight, /):
+        """One step on from the network's own state, from _x and _targets; returns as _step() does, the prediction from
+        before the update, if one is due. With a weight of 0.0 _targets are not looked at."""
         cdef Body body = self._body()
         cdef Network net            # a copy: a signal handler may change the settings, and learn by itself
         cdef double* x = body.exchange.start
         cdef double* targets = x + body.net.at.input_size
+        cdef double* predictions = targets + body.net.at.target_size
         cdef double* row
         cdef Py_ssize_t waiting
         cdef Tape tape
         cdef Work work = Work(0.0, NULL, NULL)
+        if not body.is_ready:
+            return None
         with cython.critical_section(body):
             net, waiting = body.net, body.waiting
             # It grows with the steps that wait: an update may be long in coming.
@@ -425,20 +420,30 @@ cdef class RNNCore:
             row = tape.rows + waiting * net.at.row
             tape.busy = True
             try:
+                net.scaled_targets = tape.targets
                 write_state(&net.at, body.state.start, row)
                 forward(&net, row, 1, x)
-                net.loss.loss(&net, row, 1, targets)
-                if not isfinite(row[net.at.loss]):
-                    raise diverged("", net.lr, net.clip)
+                read_out(&net, row, 1)
+                row[net.at.weight] = weight
+                if weight > 0.0:
+                    losses_of(&net, row, 1, targets)
+                    if not isfinite(row[net.at.loss]):
+                        raise diverged("", net.lr, net.clip)
+                else:
+                    fill(row + net.at.gradient, net.at.output_size, 0.0)
+                    predictions_of(&net, row, 1, predictions)
+                    if any_nan(net.at.output_size, predictions):
+                        return None
                 waiting += 1
                 if 0 < net.window <= waiting:
                     tape.bound = INFINITY       # the parameters may have been written to
-                    if not update(&net, tape, waiting, &work):
+                    if not update_from(&net, tape, waiting, &work):
                         raise diverged("", net.lr, net.clip)
                     waiting = 0
-                net.output.predict(&net, row, 1, targets + net.at.target_size, net.at.output_size)
+                predictions_of(&net, row, 1, predictions)
                 read_state(&net.at, row + net.at.row, body.state.start)
                 body.tape, body.waiting = tape, waiting
+                return body.prediction()
             finally:
                 tape.busy = False
 

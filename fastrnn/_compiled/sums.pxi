@@ -26,7 +26,6 @@ cdef enum:
     PADDING = 4         # what is taken in vectors is padded with zeros to a multiple of this, the most there are
     WORK = 1 << 26      # products from one look at Ctrl-C to the next: at most 0.05 s
     PART = 64           # rows of its result that sum_of_products takes at a time
-    STEPS = 128         # and steps
 
 
 cdef struct Matrix:
@@ -102,12 +101,18 @@ cdef inline void add_products_block(const double* start, const double* weights, 
         (<vector_t*> result)[i] = sums[i]
 
 
+cdef enum Way:
+    TERM_BY_TERM            # the result goes on as a sum,
+    WHOLE                   # or a sum of its own is added to it,
+    NEGATIVE                # or subtracted from it
+
+
 cdef struct Products:
     const double* rows      # of the first step, as are the columns
     const double* columns
     Py_ssize_t stride       # from a step to the next
     Py_ssize_t steps
-    bint subtract           # the sum, from what is in the result; else it is added term by term
+    Way way
     double* result
     Py_ssize_t result_stride
 
@@ -118,15 +123,14 @@ cdef inline void sum_of_products_block(const Products* of, Py_ssize_t height, Py
     cdef const double* columns = of.columns
     cdef double* result = of.result
     cdef Py_ssize_t stride = of.stride, steps = of.steps, result_stride = of.result_stride, t, i, k
-    cdef bint subtract = of.subtract
     cdef vector_t sums[4][2]
     cdef const vector_t* column
     cdef vector_t* row
     for k in range(height):
         row = <vector_t*> (result + k * result_stride)
         for i in range(block):
-            sums[k][i] = NOTHING if subtract else row[i]
-    for t in range(steps):
+            sums[k][i] = row[i] if of.way == TERM_BY_TERM else NOTHING
+    for t in range(steps - 1, -1, -1):
         column = <const vector_t*> (columns + t * stride)
         for k in range(height):
             for i in range(block):
@@ -134,41 +138,8 @@ cdef inline void sum_of_products_block(const Products* of, Py_ssize_t height, Py
     for k in range(height):
         row = <vector_t*> (result + k * result_stride)
         for i in range(block):
-            row[i] = row[i] - sums[k][i] if subtract else sums[k][i]
-
-
-cdef int sum_in_blocks(const Products* products, const Matrix* result, Work* work) except -1 nogil:
-    """The rows of the result in parts of PART. work: NULL, where nobody may look for signals."""
-    cdef Products of = products[0]
-    cdef Py_ssize_t first = 0, last, i, k, block
-    of.result_stride = result.stride
-    while first < result.length:
-        last = min(first + PART, result.length)
-        i = 0
-        while i < result.width:
-            block = 2 if i + 2 * VECTOR <= result.width else 1
-            of.columns = products.columns + i
-            k = first
-            while k < last:
-                of.rows = products.rows + k
-                of.result = result.start + k * result.stride + i
-                if block == 2 and k + 4 <= last:
-                    sum_of_products_block(&of, 4, 2)
-                    k += 4
-                elif block == 2:
-                    sum_of_products_block(&of, 1, 2)
-                    k += 1
-                elif k + 4 <= last:
-                    sum_of_products_block(&of, 4, 1)
-                    k += 4
-                else:
-                    sum_of_products_block(&of, 1, 1)
-                    k += 1
-            i += block * VECTOR
-            if work:
-                look_for_signals(work, <double> block * VECTOR * (last - first) * of.steps)
-        first = last
-    return 0
+            row[i] = (sums[k][i] if of.way == TERM_BY_TERM else row[i] + sums[k][i] if of.way == WHOLE
+                      else row[i] - sums[k][i])
 
 
 # ---- sums ----
@@ -204,20 +175,41 @@ cdef inline void add_transposed_products(const double* start, const Matrix* weig
     add_products(start, weights, vector, result, from_last)
 
 
-cdef int sum_of_products(const double* rows, const double* columns, Py_ssize_t stride, Py_ssize_t steps,
-                         const Matrix* result, Work* work) except -1 nogil:
-    """result[k][i] += rows[0][k] * columns[0][i], then rows[1][k] * columns[1][i], and so on: a gradient.
+cdef int sum_of_products(const Products* products, const Matrix* result, Work* work) except -1 nogil:
+    """result[k][i] += rows[0][k] * columns[0][i] and so on, from the last step to the first: a gradient.
 
-    rows and columns: `steps` rows of the tape, `stride` doubles apart. They are taken in parts of STEPS, so that what
-    they need stays in the cache until all columns have gone by.
+    rows and columns: `steps` rows of the tape, `stride` doubles apart; those of the result are taken in parts of PART,
+    so that what they need stays in the cache. work: NULL, where nobody may look for signals.
     """
-    cdef Products of
-    cdef Py_ssize_t start = 0
-    of.stride, of.subtract = stride, False
-    while start < steps:
-        of.rows, of.columns, of.steps = rows + start * stride, columns + start * stride, min(STEPS, steps - start)
-        sum_in_blocks(&of, result, work)
-        start += of.steps
+    cdef Products of = products[0]
+    cdef Py_ssize_t first = 0, last, i, k, block
+    of.result_stride = result.stride
+    while first < result.length:
+        last = min(first + PART, result.length)
+        i = 0
+        while i < result.width:
+            block = 2 if i + 2 * VECTOR <= result.width else 1
+            of.columns = products.columns + i
+            k = first
+            while k < last:
+                of.rows = products.rows + k
+                of.result = result.start + k * result.stride + i
+                if block == 2 and k + 4 <= last:
+                    sum_of_products_block(&of, 4, 2)
+                    k += 4
+                elif block == 2:
+                    sum_of_products_block(&of, 1, 2)
+                    k += 1
+                elif k + 4 <= last:
+                    sum_of_products_block(&of, 4, 1)
+                    k += 4
+                else:
+                    sum_of_products_block(&of, 1, 1)
+                    k += 1
+            i += block * VECTOR
+            if work:
+                look_for_signals(work, <double> block * VECTOR * (last - first) * of.steps)
+        first = last
     return 0
 
 

@@ -19,20 +19,38 @@ cdef void use_packed(Network* net, Tape tape) noexcept nogil:
     columns.start, columns.stride = tape.columns, 0
 
 
-# ---- a window ----
+cdef void use_for(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
+    """Choose between the two for so many steps, of all sequences of a window."""
+    net.scaled_targets = tape.targets
+    if steps > 1:
+        use_packed(net, tape)
+    else:
+        use_as_it_lies(net)
+
+
+# ---- a window, forward ----
 
 cdef void forward(const Network* net, double* rows, Py_ssize_t steps, const double* inputs) noexcept nogil:
-    """Run over `steps` rows, from the state in the first: the states and traces, and then the sums of the output."""
+    """Run over `steps` rows, from the state in the first: the states and traces."""
     cdef const Layout* at = &net.at
     cdef double* x = rows + at.x
+    cdef Py_ssize_t t, i
+    if net.input_mean:
+        scale_numbers(steps, inputs, at.input_size, net.input_mean, net.input_scale, at.row, x)
+    else:
+        for t in range(steps):
+            for i in range(at.input_size):
+                x[t * at.row + i] = inputs[t * at.input_size + i]
+    net.cell.forward(net, rows, steps)
+
+
+cdef void read_out(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil:
+    """The sums of the output layer, after forward."""
+    cdef const Layout* at = &net.at
     cdef double* sums = rows + at.sums
     cdef const double* h = rows + at.row + at.h
     cdef const double* weights
-    cdef Py_ssize_t t, i
-    for t in range(steps):
-        for i in range(at.input_size):
-            x[t * at.row + i] = inputs[t * at.input_size + i]
-    net.cell.forward(net, rows, steps)
+    cdef Py_ssize_t i
     for i in range(at.output_size):
         weights = net.parameters.outputs.start + i * at.hidden_width
         if steps == 1:
@@ -41,43 +59,119 @@ cdef void forward(const Network* net, double* rows, Py_ssize_t steps, const doub
             output_sums(net.parameters.b_output.start[i], weights, at.hidden_size, h, at.row, steps, sums + i)
 
 
-cdef int backward(Network* net, Tape tape, Py_ssize_t steps, double factor, Work* work) except -1 nogil:
-    """`factor` times the gradients of the window's mean loss by all sums, by truncated backpropagation through time."""
-    cdef const Layout* at = &net.at
-    cdef Py_ssize_t stop = steps, start, t, i
-    cdef double scale = factor / steps
-    cdef Row row
+cdef void predictions_of(const Network* net, const double* rows, Py_ssize_t steps, double* result) noexcept nogil:
+    """What comes out, in the units of the data, after read_out."""
+    cdef Py_ssize_t size = net.at.output_size
+    net.output.predict(net, rows, steps, result, size)
+    if net.target_mean:
+        unscale_numbers(steps, size, net.target_mean, net.target_scale, size, result)
+
+
+cdef void losses_of(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
+    """The loss of each step and its gradient by the sums, after read_out; targets in the units of the data."""
+    cdef Py_ssize_t size = net.at.target_size
+    if net.target_mean:
+        scale_numbers(steps, targets, size, net.target_mean, net.target_scale, size, net.scaled_targets)
+        targets = net.scaled_targets
+    net.loss.loss(net, rows, steps, targets)
+
+
+# ---- a window, backward ----
+
+cdef void no_gradient(const Network* net, double* gradient) noexcept nogil:
+    """Nothing to add to is -0.0: x + -0.0 is x for every x."""
+    fill(gradient, net.at.parameters_width, -0.0)
+
+
+# ---- helpers: it goes backward and sums up in passes, so that a pass finds in the cache what the one before left ----
+
+cdef void begin_backward(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
+    """Pack the rows of the weights: they stay till the update."""
     if steps > 1:
-        net.w_rows = Matrix(tape.w_hidden_hidden, 0, at.gates_size, at.hidden_width)
-        pack_rows(&net.parameters.hidden, at.hidden_size, &net.w_rows)
-    copy_padded(net.zeros, at.states * at.hidden_width, tape.by_state)
+        net.w_rows = Matrix(tape.w_hidden_hidden, 0, net.at.gates_size, net.at.hidden_width)
+        pack_rows(&net.parameters.hidden, net.at.hidden_size, &net.w_rows)
+
+
+cdef void pass_backward(const Network* net, double* rows, Py_ssize_t steps, double scale, double* by_state,
+                        bint further) noexcept nogil:
+    """`backward` over some steps."""
+    cdef Py_ssize_t size = net.at.output_size, t, i
+    cdef double share
+    cdef Row row
+    for t in range(steps):
+        row = row_at(net, rows, t)
+        share = scale * row.weight[0]
+        if row.weight[0] == 0.0:
+            row.loss[0] = 0.0
+            fill(row.gradient, size, 0.0)
+            fill(row.by_output, size, 0.0)
+        else:
+            for i in range(size):
+                row.by_output[i] = share * row.gradient[i]
+    net.cell.backward(net, rows, steps, by_state, further)
+
+
+cdef int pass_gradients(const Network* net, const double* rows, Py_ssize_t steps, Way way, double* result,
+                        Work* work) except -1 nogil:
+    """`gradients` over some steps; result: laid out as memory is."""
+    cdef const Term* term
+    cdef Products of
+    cdef Matrix to
+    cdef Py_ssize_t i
+    for i in range(net.terms_count):
+        term = &net.terms[i]
+        to = term.of
+        to.start += result - net.memory
+        of = Products(rows + term.rows, rows + term.columns, net.at.row, steps, way, NULL, 0)
+        sum_of_products(&of, &to, work)
+    return 0
+
+
+# ---- all of it ----
+
+cdef int backward(Network* net, Tape tape, Py_ssize_t steps, double scale, Work* work) except -1 nogil:
+    """`scale` times the gradients of the window's weighted losses by all sums, by truncated backpropagation through
+    time. What has no weight is skipped, for it can be anything."""
+    cdef Py_ssize_t stop = steps, start
+    copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
     while stop > 0:
-        start = max(0, stop - at.block)
-        for t in range(start, stop):
-            row = row_at(net, tape.rows, t)
-            row.scale[0] = scale
-            for i in range(at.output_size):
-                row.by_output[i] = row.scale[0] * row.gradient[i]
-        net.cell.backward(net, tape.rows + start * at.row, stop - start, tape.by_state, start > 0)
-        look_for_signals(work, (stop - start) * at.work)
+        start = max(0, stop - net.at.block)
+        pass_backward(net, tape.rows + start * net.at.row, stop - start, scale, tape.by_state, start > 0)
+        look_for_signals(work, (stop - start) * net.at.work)
         stop = start
     return 0
 
 
 cdef int gradients(const Network* net, Tape tape, Py_ssize_t steps, double* result, Work* work) except -1 nogil:
-    """The gradient of the window's loss by the parameters, after backward: added to `result`, laid out as memory is."""
-    cdef const Term* term
-    cdef Matrix of
-    cdef Py_ssize_t i
-    for i in range(net.terms_count):
-        term = &net.terms[i]
-        of = term.of
-        of.start += result - net.memory
-        sum_of_products(tape.rows + term.rows, tape.rows + term.columns, net.at.row, steps, &of, work)
+    """The gradient of the window's loss by the parameters, after backward: added to `result`, from the last step to the
+    first."""
+    return pass_gradients(net, tape.rows, steps, TERM_BY_TERM, result, work)
+
+
+cdef int add_gradient(Network* net, Tape tape, Py_ssize_t steps, double scale, bint first, Work* work) except -1 nogil:
+    """Add the gradient of a window of one sequence, a sum of its own, to that of the next update.
+
+    first: there is nothing yet that it is added to.
+    """
+    cdef double* own = tape.proposal
+    cdef Way way = WHOLE
+    cdef Py_ssize_t stop, start, i
+    while steps > 0 and tape.rows[(steps - 1) * net.at.row + net.at.weight] == 0.0:
+        steps -= 1          # what comes after the last weight has no part in it
+    if steps > net.at.block:
+        way = TERM_BY_TERM
+        if not first:       # the sum of several passes needs a place of its own
+            own = tape.own
+            no_gradient(net, own)
+    copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
+    stop = steps
+    while stop > 0:
+        start = max(0, stop - net.at.block)
+        pass_backward(net, tape.rows + start * net.at.row, stop - start, scale, tape.by_state, start > 0)
+        pass_gradients(net, tape.rows + start * net.at.row, stop - start, way, own, work)
+        look_for_signals(work, (stop - start) * net.at.work)
+        stop = start
+    if own != tape.proposal:
+        for i in range(net.at.parameters_width):
+            tape.proposal[i] += own[i]
     return 0
-
-
-cdef int add_gradient(Network* net, Tape tape, Py_ssize_t steps, double factor, Work* work) except -1 nogil:
-    """Add `factor` times the gradient of the window's mean loss to the one that the next update is made of."""
-    backward(net, tape, steps, factor, work)
-    return gradients(net, tape, steps, tape.proposal, work)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # ---- a network as the passes take it, and a row of the tape ----
 
+Scales = tuple["Vector | None", "Vector | None", "Vector | None", "Vector | None"]  # mean and scale of inputs, targets
+
 
 class Network:
     """What an RNN is: the numbers that learning changes, and with them what the passes need to know.
@@ -41,18 +43,39 @@ class Network:
             self.views[name] = self.memory[end : end + length].cast("B").cast("d", shape)
             end += length
         self.running: tuple[Vector, tuple[Row, ...]] = [0.0] * spec.state_size, ()
-        row = memoryview(bytearray(8 * (spec.input_size + spec.target_size + spec.output_size))).cast("d")
-        self.x, self.targets = row[: spec.input_size], row[spec.input_size : spec.input_size + spec.target_size]
-        self.predictions = row[spec.input_size + spec.target_size :]
+        row = memoryview(bytearray(8 * (spec.input_size + spec.target_size))).cast("d")
+        self.x, self.targets = row[: spec.input_size], row[spec.input_size :]
         settings = [default for default, _ in spec.settings.values()]  # of the loss, then of the optimizer
         # A clip of infinity is none; a window of 0 the whole sequence.
-        self.wanted: dict[str, Any] = {"lr": 0.01, "clip": inf, "window": 32, "settings": settings}
+        # A batch_size of 0 is all sequences; a patience of -1 none.
+        self.wanted: dict[str, Any] = {
+            "lr": 0.01,
+            "clip": inf,
+            "l1": 0.0,
+            "min_delta": 0.0,
+            "window": 32,
+            "batch_size": 1,
+            "patience": -1,
+            "settings": settings,
+        }
+        self.generator = 0  # the state of the one that shuffles
+        self.scales: Scales = (None, None, None, None)
+        self.updates = 0  # that the last training has made
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all scales are there that there must be."""
+        return None not in self.scales[: len(self.spec.scales)]
 
     def settle(self) -> None:
         """Have training take the settings as they are now: what changes meanwhile counts from the next epoch on."""
         self.lr: float = self.wanted["lr"]
         self.clip: float = self.wanted["clip"]
+        self.l1: float = self.wanted["l1"]
+        self.min_delta: float = self.wanted["min_delta"]
         self.window: int = self.wanted["window"]
+        self.batch_size: int = self.wanted["batch_size"]
+        self.patience: int = self.wanted["patience"]
         of_loss = len(self.spec.of_loss)
         self.of_loss: list[float] = self.wanted["settings"][:of_loss]
         self.of_optimizer: list[float] = self.wanted["settings"][of_loss:]
@@ -74,14 +97,14 @@ class Row:
     """What a step leaves on the tape; the state after it is the h (and c) of the next row."""
 
     loss: float
-    scale: float  # what the step's gradient is multiplied by: its share in the loss of the window
+    weight: float  # of the step's loss
     x: Vector
     h: Vector  # the hidden state before the step
     c: Vector  # the cell's memory before the step, where there are two states
     trace: Vector  # what backward needs of the cell
     sums: Vector  # of the output layer
     gradient: Vector  # of the step's loss by the sums of the output layer
-    by_output: Vector  # scale * gradient
+    by_output: Vector  # gradient by these of the loss of the update
     delta: Vector  # gradient by the sums of the gates, where apart by those over x
     delta_hidden: Vector  # where apart: by those over h
     by_own: Vector  # gradient by the cell's own parameters

@@ -10,7 +10,7 @@ from math import inf, isfinite, nan, sqrt
 from struct import pack
 from types import SimpleNamespace as Kind
 
-from fastrnn._plain.network import Network, Row
+from fastrnn._plain.network import Network
 from fastrnn._plain.sums import Vector
 from fastrnn._plain.window import Gradient
 
@@ -36,8 +36,9 @@ def norm(_net: Network, gradient: Gradient) -> float:
 
 
 def is_plain_sgd(net: Network) -> bool:
-    """With neither momentum nor a limit to the gradient."""
-    return net.spec.optimizer == "sgd" and net.of_optimizer[0] == 0.0 and not net.clip < inf
+    """With neither momentum, nor a penalty, nor a limit to the gradient."""
+    plain = net.spec.optimizer == "sgd" and net.of_optimizer[0] == 0.0
+    return plain and net.l1 == 0.0 and not net.clip < inf
 
 
 def factor_of_loss(net: Network) -> float:
@@ -97,7 +98,23 @@ def adamw(net: Network, factor: float, gradient: Gradient) -> Vector:
     return adam_with_decay(net, factor, 1.0 - net.lr * net.of_optimizer[0], gradient)
 
 
-# ---- clip, and commit ----
+# ---- penalty, clip, and commit ----
+
+
+def penalty_delta(l1: float, weights: memoryview[float], g: Vector) -> None:
+    for i, weight in enumerate(weights):
+        g[i] += l1 if weight > 0.0 else -l1 if weight < 0.0 else 0.0
+
+
+def add_penalty(net: Network, gradient: Gradient) -> None:
+    """That of l1 times the sum of all |w| over the input and the recurrent weights."""
+    if net.l1 == 0.0:
+        return
+    for name in ("w_input_hidden", "w_hidden_hidden"):
+        size = net.spec.shapes[name][1]
+        flat = net.views[name].cast("B").cast("d")
+        for i, row in enumerate(gradient[name]):
+            penalty_delta(net.l1, flat[i * size : (i + 1) * size], row)
 
 
 def clip_factor(net: Network, gradient: Gradient) -> float:
@@ -110,13 +127,13 @@ def clip_factor(net: Network, gradient: Gradient) -> float:
     return net.clip / length if length > net.clip else 1.0
 
 
-def commit(net: Network, rows: list[Row], steps: int, proposal: Vector) -> bool:
+def commit(net: Network, state: Vector, proposal: Vector) -> bool:
     """Take over what was proposed, if it is finite, and the state with it. No signal is heard in between."""
     if not all(map(isfinite, proposal)):
         return False
-    values, running = pack(f"{len(proposal)}d", *proposal), (rows[steps].state, ())
-    # Two stores side by side: between them nothing looks for Ctrl-C.
-    net.bytes[: len(values)], net.running = values, running
+    values, running = pack(f"{len(proposal)}d", *proposal), (state, ())
+    # Three stores side by side: between them nothing looks for Ctrl-C.
+    net.bytes[: len(values)], net.running, net.updates = values, running, net.updates + 1
     return True
 
 

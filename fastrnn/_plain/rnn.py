@@ -8,16 +8,21 @@ from types import MappingProxyType
 from fastrnn._checks import check_length, check_lengths, check_list, diverged, doubles
 from fastrnn._kinds import Spec
 from fastrnn._plain.cells import ACTIVATIONS, CELLS
-from fastrnn._plain.learning import generate_steps, predict_sequence, train_sequence, update
+from fastrnn._plain.data import Data, find_unscaled, moments
+from fastrnn._plain.learning import Course, evaluate, gradient_of, put_back_best, train_epoch, update_from
 from fastrnn._plain.network import Network, Row
 from fastrnn._plain.optimizers import OPTIMIZERS
 from fastrnn._plain.outputs import LOSSES, OUTPUTS, any_nan
+from fastrnn._plain.running import generate_steps, predict_sequence
 from fastrnn._plain.sums import Vector
-from fastrnn._plain.window import forward
+from fastrnn._plain.window import forward, losses_of, predictions_of, read_out
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from fastrnn._data import Examples as _Examples
+    from fastrnn._plain.network import Scales as _Scales
 
 
 # ---- the door ----
@@ -26,6 +31,11 @@ if TYPE_CHECKING:
 def place_of(epoch: int, sequence: int, sequences: int, step: int) -> str:
     """Where a training diverged."""
     return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
+
+
+def prediction(values: Vector | None) -> float | Vector | None:
+    """What the public methods return: a list, or a number alone."""
+    return values[0] if values is not None and len(values) == 1 else values
 
 
 class RNNCore:
@@ -80,10 +90,6 @@ class RNNCore:
         return self._net.targets
 
     @property
-    def _predictions(self) -> memoryview[float]:
-        return self._net.predictions
-
-    @property
     def _lr(self) -> float:
         return self._net.wanted["lr"]  # type: ignore[no-any-return]
 
@@ -108,6 +114,68 @@ class RNNCore:
     @_window.setter
     def _window(self, value: int) -> None:
         self._net.wanted["window"] = value
+
+    @property
+    def _l1(self) -> float:
+        return self._net.wanted["l1"]  # type: ignore[no-any-return]
+
+    @_l1.setter
+    def _l1(self, value: float) -> None:
+        self._net.wanted["l1"] = value
+
+    @property
+    def _min_delta(self) -> float:
+        return self._net.wanted["min_delta"]  # type: ignore[no-any-return]
+
+    @_min_delta.setter
+    def _min_delta(self, value: float) -> None:
+        self._net.wanted["min_delta"] = value
+
+    @property
+    def _batch_size(self) -> int:
+        """0: all sequences."""
+        return self._net.wanted["batch_size"]  # type: ignore[no-any-return]
+
+    @_batch_size.setter
+    def _batch_size(self, value: int) -> None:
+        self._net.wanted["batch_size"] = value
+
+    @property
+    def _patience(self) -> int:
+        """-1: none."""
+        return self._net.wanted["patience"]  # type: ignore[no-any-return]
+
+    @_patience.setter
+    def _patience(self, value: int) -> None:
+        self._net.wanted["patience"] = value
+
+    @property
+    def _generator(self) -> int:
+        """The state of the one that shuffles, of 64 bits."""
+        return self._net.generator
+
+    @_generator.setter
+    def _generator(self, value: int) -> None:
+        self._net.generator = value & 0xFFFFFFFFFFFFFFFF
+
+    @property
+    def _scales(self) -> _Scales:
+        """The mean and scale of the inputs, and those of the targets; None where there are none."""
+        return self._net.scales
+
+    @_scales.setter
+    def _scales(self, values: _Scales) -> None:
+        sizes = self._net.spec.input_size, self._net.spec.target_size
+        for i, value in enumerate(values):
+            if value is not None:
+                check_length(value, sizes[i // 2])
+        mean, scale, target_mean, target_scale = (None if value is None else [*map(float, value)] for value in values)
+        self._net.scales = mean, scale, target_mean, target_scale
+
+    @property
+    def _updates(self) -> int:
+        """How many the last _train() has made."""
+        return self._net.updates
 
     @property
     def _settings(self) -> list[float]:
@@ -154,7 +222,7 @@ class RNNCore:
         """The steps that wait for an update of learn(), a list of floats each, whose parts Spec.waiting names."""
         state, rows = self._net.running
         after = [*(row.state for row in rows[1:]), state]
-        return [row.x + row.state + row.trace + after[t] + row.gradient for t, row in enumerate(rows)]
+        return [row.x + row.state + row.trace + after[t] + row.gradient + [row.weight] for t, row in enumerate(rows)]
 
     @_waiting.setter
     def _waiting(self, values: Sequence[Sequence[float]]) -> None:
@@ -162,41 +230,71 @@ class RNNCore:
         for value in values:
             check_length(value, sum(spec.waiting))
             left = iter(map(float, value))
-            x, before, trace, _, gradient = ([next(left) for _ in range(size)] for size in spec.waiting)
+            x, before, trace, _, gradient, (weight,) = ([next(left) for _ in range(size)] for size in spec.waiting)
             row = Row(spec, before)
-            row.x, row.trace, row.gradient = x, trace, gradient
+            row.x, row.trace, row.gradient, row.weight = x, trace, gradient, weight
             rows.append(row)
         self._net.running = self._net.running[0], tuple(rows)
 
     def _train(
         self,
-        inputs: memoryview[float],
-        targets: memoryview[float],
-        lengths: list[int],
+        data: _Examples,
+        validation: _Examples | None,
         epochs: int,
         losses: list[float],
-        report: Callable[[int, float], object] | None,
+        validation_losses: list[float],
+        report: Callable[[int], object] | None,
         /,
-    ) -> None:
-        """Train on sequences that follow each other in two float64 buffers, and append each epoch's mean loss."""
-        net, steps = self._net, check_lengths(lengths)
-        check_length(inputs, steps * net.spec.input_size)
-        check_length(targets, steps * net.spec.target_size)
+    ) -> int | None:
+        """Train on `data`, and append each epoch's mean loss, and that of `validation` before it, where it is not None.
+
+        report(epoch) is called after every epoch, unless it is None; a true result ends training. With a patience the
+        best parameters are put back then; returns their epoch.
+        """
+        net = self._net
+        net.updates = 0
+        net.settle()
+        of = Course(net, Data(net, data), None if validation is None else Data(net, validation))
         check_list(losses, "losses")
-        if not steps:
-            raise ValueError("there is nothing to learn from")
+        check_list(validation_losses, "validation_losses")
         for epoch in range(epochs):
-            net.settle()
-            total, start = 0.0, 0
-            for i, length in enumerate(lengths):
-                x, y = inputs[start * net.spec.input_size :], targets[start * net.spec.target_size :]
-                done, total = train_sequence(net, x, y, length, total)
-                if done < length:
-                    raise diverged(place_of(epoch, i, len(lengths), done), net.lr, net.clip)
-                start += length
-            losses.append(total / steps)
-            if report is not None and epoch % 10 == 0:
-                report(epoch, total / steps)
+            of.judged = False
+            try:
+                goes_on = train_epoch(net, of)
+            finally:
+                if of.judged:
+                    validation_losses.append(of.validation_loss)
+            sequence, step = of.at
+            if sequence >= 0:
+                raise diverged(place_of(epoch, sequence, len(of.data.lengths), step), net.lr, net.clip)
+            if not goes_on:
+                break
+            losses.append(of.total.mean)
+            if report is not None and report(epoch):
+                break
+        put_back_best(net, of)
+        return of.best_epoch if of.best_epoch >= 0 else None
+
+    def _evaluate(self, data: _Examples, gradient: memoryview[float] | None, /) -> float:
+        """The mean loss; `gradient` takes that of the parameters, row by row in their order, unless it is None."""
+        net = self._net
+        of = Data(net, data)
+        if gradient is None:
+            return evaluate(net, of).mean
+        check_length(gradient, net.spec.count)
+        loss, by = gradient_of(net, of)
+        gradient[:] = doubles([g for rows in by.values() for row in rows for g in row])
+        return loss
+
+    def _moments(self, data: _Examples, of_targets: bool, /) -> tuple[Vector, Vector]:
+        """The mean of each column, and its standard deviation: 0.0 where all that counts is the same."""
+        net = self._net
+        of = Data(net, data)
+        return moments(net, of, of_targets)
+
+    def _find_unscaled(self, data: _Examples, /) -> tuple[int, float, float] | None:
+        """A column of the inputs far from 0 and 1, with its mean and standard deviation; or None."""
+        return find_unscaled(self._net, Data(self._net, data))
 
     def _predict(
         self,
@@ -216,18 +314,19 @@ class RNNCore:
         check_length(inputs, total * net.spec.input_size)
         if state is not None:
             check_length(state, net.spec.state_size)
+        each = net.spec.return_sequences
         if predictions is not None:
-            check_length(predictions, total * net.spec.output_size)
+            check_length(predictions, (total if each else len(lengths)) * net.spec.output_size)
         if states is not None:
             check_length(states, total * net.spec.hidden_size)
         net.read()
-        for length in lengths:
+        for i, length in enumerate(lengths):
             h = predict_sequence(
                 net,
                 inputs[start * net.spec.input_size :],
                 length,
                 [0.0] * net.spec.state_size if state is None else [*state],
-                None if predictions is None else predictions[start * net.spec.output_size :],
+                None if predictions is None else predictions[(start if each else i) * net.spec.output_size :],
                 None if states is None else states[start * net.spec.hidden_size :],
             )
             if state is not None:
@@ -258,42 +357,59 @@ class RNNCore:
         state[:] = doubles(last)
         return True
 
-    def _step(self) -> bool:
-        """One step on from the network's own state, from _x to _predictions, without learning.
-
-        Steps that wait for an update are given up. Returns whether the predictions are numbers; where one is NaN the
-        state has not changed.
-        """
+    def _run_row(self, rows: list[Row]) -> Vector | None:
+        """One step, from _x to the predictions; None where one is NaN."""
         net = self._net
-        rows = [Row(net.spec, net.running[0]), Row(net.spec)]
         net.read()
         forward(net, rows, 1, [*net.x])
-        (predictions,) = net.output.predict(net, rows, 1)
-        net.predictions[:] = doubles(predictions)
-        if any_nan(predictions):
-            return False
-        net.running = rows[1].state, ()
-        return True
+        read_out(net, rows, 1)
+        (predictions,) = predictions_of(net, rows, 1)
+        return None if any_nan(predictions) else predictions
 
-    def _learn(self) -> None:
-        """One step on from the network's own state, from _x and _targets; _predictions are those before the update,
-        if one is due."""
+    def _peek(self) -> float | Vector | None:
+        """What _step() would return, with no other change."""
         net = self._net
+        return prediction(self._run_row([Row(net.spec, net.running[0]), Row(net.spec)]) if net.is_ready else None)
+
+    def _step(self) -> float | Vector | None:
+        """One step on from the network's own state, from _x; returns the prediction, a float or a list of them.
+
+        Where steps wait for an update it is one that has no weight; else nothing is learnt. None where a prediction is
+        NaN or the scales are not there: nothing has changed.
+        """
+        net = self._net
+        state, waiting = net.running
+        if waiting and net.wanted["window"] > 0:
+            return self._learn(0.0)
+        rows = [Row(net.spec, state), Row(net.spec)]
+        predictions = self._run_row(rows) if net.is_ready else None
+        if predictions is not None:
+            net.running = rows[1].state, ()
+        return prediction(predictions)
+
+    def _learn(self, weight: float, /) -> float | Vector | None:
+        """One step on from the network's own state, from _x and _targets; returns as _step() does, the prediction from
+        before the update, if one is due. With a weight of 0.0 _targets are not looked at."""
+        net = self._net
+        if not net.is_ready:
+            return None
         net.settle()
         state, waiting = net.running
         rows = [*waiting, Row(net.spec, state), Row(net.spec)]
         row, after = rows[-2:]
-        net.read()
-        forward(net, [row, after], 1, [*net.x])
-        net.loss.loss(net, [row, after], 1, [*net.targets])
-        if not isfinite(row.loss):
-            raise diverged("", net.lr, net.clip)
-        if 0 < net.window <= len(waiting) + 1:
-            if not update(net, rows, len(waiting) + 1):
+        predictions = self._run_row([row, after])
+        row.weight, row.gradient = weight, [0.0] * net.spec.output_size
+        if weight > 0.0:
+            losses_of(net, [row, after], 1, [*net.targets])
+            if not isfinite(row.loss):
                 raise diverged("", net.lr, net.clip)
-        else:
+        elif predictions is None:
+            return None
+        if not 0 < net.window <= len(waiting) + 1:
             net.running = after.state, (*waiting, row)
-        net.predictions[:] = doubles(net.output.predict(net, [row], 1)[0])
+        elif not update_from(net, rows, len(waiting) + 1):
+            raise diverged("", net.lr, net.clip)
+        return prediction(predictions)
 
     def reset(self) -> None:
         """Start a new sequence: a fresh state. Steps that wait for an update are given up; the parameters stay."""

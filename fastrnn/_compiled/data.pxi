@@ -1,0 +1,271 @@
+# Part of _core.pyx: sequences as the passes take them: their weights, order and scale. The twin: _plain/data.py.
+
+cdef enum:
+    SEQUENCE = 64       # products that a sequence counts as, however short it is
+
+
+# ---- sequences, with what is to be learnt from them ----
+
+cdef struct Data:
+    const double* inputs
+    const double* targets
+    const double* weights       # NULL: each is 1.0
+    bint by_step                # one a step, or one a sequence
+    const int64_t* lengths
+    const int64_t* starts       # the first step of each
+    const char* counts          # whether a sequence has any weight
+    Py_ssize_t count
+
+
+cdef inline double step_weight(const Data* data, Py_ssize_t i, Py_ssize_t t) noexcept nogil:
+    """What was given for step `t` of sequence `i`."""
+    if data.weights == NULL:
+        return 1.0
+    return data.weights[data.starts[i] + t] if data.by_step else data.weights[i]
+
+
+cdef inline double loss_weight(const Network* net, const Data* data, Py_ssize_t i, Py_ssize_t t) noexcept nogil:
+    """The weight of the step's loss: with one target a sequence the last step alone has one."""
+    if not net.return_sequences and t + 1 < data.lengths[i]:
+        return 0.0
+    return step_weight(data, i, t)
+
+
+# ---- their losses ----
+
+cdef struct Total:      # weighted, and their weights, added up step by step; their ratio is the mean loss
+    double loss, weight
+
+
+# ---- helpers: what holds the buffers ----
+
+@cython.final
+@cython.internal
+cdef class Integers:
+    """Memory of zeros."""
+    cdef Buffer buffer
+    cdef int64_t* values
+
+    def __cinit__(self, Py_ssize_t length):
+        self.buffer = Buffer(memoryview(bytearray(8 * length)).cast("q"), PyBUF_WRITABLE, b"q")
+        self.values = <int64_t*> self.buffer.view.buf
+
+
+@cython.final
+@cython.internal
+cdef class Lengths:
+    """The lengths of sequences that follow each other in a buffer, and where each begins."""
+    cdef Integers integers
+    cdef int64_t* values
+    cdef int64_t* starts
+    cdef Py_ssize_t count, longest, total
+
+    def __cinit__(self, list lengths not None):
+        cdef int64_t length
+        cdef Py_ssize_t i
+        self.count = len(lengths)
+        self.integers = Integers(2 * self.count)
+        self.values, self.starts = self.integers.values, self.integers.values + self.count
+        for i in range(self.count):
+            length = lengths[i]
+            if length < 0:
+                raise ValueError("a length is negative")
+            self.values[i], self.starts[i] = length, self.total
+            if length > PY_SSIZE_T_MAX - self.total:
+                raise ValueError("the lengths are too large")
+            self.longest = max(self.longest, length)
+            self.total += length
+
+
+@cython.final
+@cython.internal
+cdef class HeldData:
+    """A Data, made of a fastrnn._data.Examples and held to what the network takes."""
+    cdef Data data
+    cdef Lengths lengths
+    cdef Buffer inputs, targets, weights
+    cdef bytearray counts
+
+    def __cinit__(self, spec, examples):
+        cdef Py_ssize_t i, t
+        cdef char* counts
+        cdef Data* data = &self.data
+        self.lengths = Lengths(examples.lengths)
+        data.count, data.lengths, data.starts = self.lengths.count, self.lengths.values, self.lengths.starts
+        self.inputs, self.targets = Buffer(examples.inputs), Buffer(examples.targets)
+        self.inputs.hold_to(self.lengths.total, spec.input_size)
+        self.targets.hold_to(self.lengths.total if spec.return_sequences else data.count, spec.target_size)
+        data.inputs, data.targets = <const double*> self.inputs.view.buf, <const double*> self.targets.view.buf
+        data.by_step = examples.by_step
+        if examples.weights is not None:
+            self.weights = Buffer(examples.weights)
+            self.weights.hold_to(self.lengths.total if data.by_step else data.count)
+            data.weights = <const double*> self.weights.view.buf
+        self.counts = bytearray(data.count)
+        counts = self.counts
+        data.counts = counts
+        for i in range(data.count):
+            for t in range(data.lengths[i]):
+                if step_weight(data, i, t) > 0.0:
+                    counts[i] = True
+                    break
+        if not any(self.counts):
+            raise ValueError("there is nothing to learn from")
+
+
+# ---- their order ----
+
+# SplitMix64 (Steele, Lea and Flood 2014), with the constants of its 13th variant of the mixing function (Stafford).
+cdef extern from *:
+    """
+    #define GOLDEN 0x9E3779B97F4A7C15ULL
+    #define MIX_1 0xBF58476D1CE4E5B9ULL
+    #define MIX_2 0x94D049BB133111EBULL
+    """
+    const uint64_t GOLDEN, MIX_1, MIX_2
+
+
+cdef uint64_t next_random(const Network* net) noexcept nogil:
+    """The next of the generator's numbers, of 64 bits."""
+    cdef uint64_t z
+    net.generator[0] += GOLDEN
+    z = net.generator[0]
+    z = (z ^ (z >> 30)) * MIX_1
+    z = (z ^ (z >> 27)) * MIX_2
+    return z ^ (z >> 31)
+
+
+cdef void draw_order(const Network* net, Py_ssize_t count, int64_t* order) noexcept nogil:
+    """The order of an epoch's sequences: that given or, where they are shuffled, each with the same chance (Durstenfeld
+    1964)."""
+    cdef Py_ssize_t i, j
+    for i in range(count):
+        order[i] = i
+    if net.generator:
+        for i in range(count - 1, 0, -1):
+            j = <Py_ssize_t> (<double> (next_random(net) >> 11) * (1.0 / 9007199254740992.0) * (i + 1))
+            order[i], order[j] = order[j], order[i]
+
+
+# ---- their scale ----
+
+cdef void scale_numbers(Py_ssize_t length, const double* values, Py_ssize_t size, const double* mean,
+                        const double* scale, Py_ssize_t stride, double* result) noexcept nogil:
+    """Rows in the units of the data as the network takes them, to rows `stride` apart."""
+    cdef Py_ssize_t t, i
+    for t in range(length):
+        for i in range(size):
+            result[t * stride + i] = (values[t * size + i] - mean[i]) / scale[i]
+
+
+cdef void unscale_numbers(Py_ssize_t length, Py_ssize_t size, const double* mean, const double* scale,
+                          Py_ssize_t stride, double* values) noexcept nogil:
+    """And back, in place."""
+    cdef Py_ssize_t t, i
+    for t in range(length):
+        for i in range(size):
+            values[t * stride + i] = values[t * stride + i] * scale[i] + mean[i]
+
+
+# ---- helpers: a pass over a column ----
+
+cdef struct Column:
+    const double* values        # a number a row
+    Py_ssize_t stride
+    Py_ssize_t rows
+    double first, mean, total, square
+    bint varies
+
+
+cdef int pass_over(Column* of, const Data* data, bint of_steps, bint again, Work* work) except -1 nogil:
+    """Add up a column, or `again` the squares of what is left: over the rows that count, those with a weight."""
+    cdef Py_ssize_t i, row, start, stop, end
+    cdef double value
+    for i in range(data.count):
+        look_for_signals(work, SEQUENCE)
+        if not data.counts[i]:
+            continue
+        start = data.starts[i] if of_steps else i
+        end = start + data.lengths[i] if of_steps else i + 1
+        while start < end:
+            stop = min(end, start + BLOCK)
+            for row in range(start, stop):
+                if of_steps and data.weights and data.by_step and not data.weights[row] > 0.0:
+                    continue
+                value = of.values[row * of.stride]
+                if again:
+                    of.square += (value - of.mean) * (value - of.mean)
+                    continue
+                if not of.rows:
+                    of.first = value
+                of.rows += 1
+                of.total += value
+                of.varies |= value != of.first
+            look_for_signals(work, <double> 4 * (stop - start))
+            start = stop
+    return 0
+
+
+# ---- its moments ----
+
+cdef int moments(const Network* net, const Data* data, bint of_targets, double* means, double* deviations,
+                 Work* work) except -1 nogil:
+    """The mean of each column and its standard deviation, the root of the mean square of the rest; exactly 0.0 where all
+    numbers are the same. Rows without weight do not count."""
+    cdef Py_ssize_t size = net.at.target_size if of_targets else net.at.input_size, i
+    cdef bint of_steps = net.return_sequences or not of_targets
+    cdef Column of
+    for i in range(size):
+        of = Column((data.targets if of_targets else data.inputs) + i, size, 0, 0.0, 0.0, 0.0, 0.0, False)
+        pass_over(&of, data, of_steps, False, work)
+        of.mean = of.total / of.rows if of.varies else of.first
+        pass_over(&of, data, of_steps, True, work)
+        means[i], deviations[i] = of.mean, sqrt(of.square / of.rows)
+    return 0
+
+
+# ---- helpers: most columns can be told to be near enough to 0 and 1 in one pass, whose order is free ----
+
+cdef bint looks_scaled(const double* values, Py_ssize_t rows, Py_ssize_t size, Py_ssize_t column) noexcept nogil:
+    """Whether a column's mean and deviation are surely within the limits of find_unscaled."""
+    cdef double[8] total, square
+    cdef double first = values[column], value, mean, deviation
+    cdef Py_ssize_t t = 0, k
+    for k in range(8):
+        total[k] = square[k] = 0.0
+    while t + 8 <= rows:
+        for k in range(8):
+            value = values[(t + k) * size + column] - first
+            total[k] += value
+            square[k] += value * value
+        t += 8
+    for t in range(t, rows):
+        value = values[t * size + column] - first
+        total[0] += value
+        square[0] += value * value
+    for k in range(1, 8):
+        total[0] += total[k]
+        square[0] += square[k]
+    mean = total[0] / rows
+    deviation = sqrt(max(0.0, square[0] / rows - mean * mean))
+    mean = fabs(mean + first)
+    return square[0] == 0.0 or (mean < 9.9 * deviation and deviation < 29.9)
+
+
+# ---- columns far from 0 and 1 ----
+
+cdef Py_ssize_t find_unscaled(const Network* net, const Data* data, double* means, double* deviations,
+                              Work* work) except -2 nogil:
+    """The first column of the inputs whose mean is more than 10 deviations, or whose deviation is more than 30, with its
+    moments; or -1. Constant columns are left alone."""
+    cdef Py_ssize_t size = net.at.input_size, rows = data.starts[data.count - 1] + data.lengths[data.count - 1], i
+    cdef bint suspect = data.weights != NULL
+    for i in range(size):
+        suspect = suspect or not looks_scaled(data.inputs, rows, size, i)
+    if not suspect:
+        return -1
+    moments(net, data, False, means, deviations, work)
+    for i in range(size):
+        if deviations[i] > 0.0 and (fabs(means[i]) > 10.0 * deviations[i] or deviations[i] > 30.0):
+            return i
+    return -1
