@@ -9,6 +9,16 @@
 | pandas Series or DataFrame                             | one of both, with the same index  |
 | torch tensor                                           | torch tensor on the same device   |
 | list of sequences                                      | list of what each would give      |
+| array of three dimensions                              | array                             |
+
+Where there is one result a sequence, an array (N, T, F) gives an array (N,) or (N, output_size), and any one sequence a
+plain number, or a row: a list or an array of one dimension, of pandas a Series.
+
+Of pandas a result keeps what is still true of it. Predictions and hidden states stand at the steps of the inputs: they
+have the index, and no names, for they are no columns of what was given. What generate() gives are the next values of
+the very columns of the inputs: it has their names, and an index that goes on, by the frequency of a DatetimeIndex,
+PeriodIndex or TimedeltaIndex (its own, or the one that pandas infers) or by the step of a RangeIndex; else it counts
+from 0. Class numbers that were fed back as ones among zeros are other columns, without names.
 
 fastrnn imports none of these libraries: whoever holds an object of theirs has imported them.
 """
@@ -184,10 +194,18 @@ def result_for(like: Any, form: Literal["d", "q"], length: int, name: str = "inp
         raise error(f"{name} is too large: {length} numbers do not fit into memory") from None
 
 
-def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = None, index: bool = True) -> Any:
+def give(
+    result: memoryview[Any],
+    like: Any,
+    shape: tuple[int, ...] | None = None,
+    *,
+    rows: Literal["same", "next", "other"] = "same",
+    same_columns: bool = False,
+) -> Any:
     """`result`, a buffer of result_for(), in the kind of `like`; without a copy where the kind allows.
 
-    shape: of the result; None is flat. index: whether its rows are those of `like`, for pandas.
+    shape: of the result; None is flat. For pandas, rows: whether its rows are those of `like`, follow them, or are none
+    of its; same_columns: whether its columns are those of `like`.
     """
     shape = shape or (len(result),)
     libraries = {str(base.__module__).partition(".")[0] for base in type(like).__mro__}
@@ -198,8 +216,12 @@ def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = Non
         return torch.asarray(values, dtype=dtype).reshape(shape).to(like.device)
     if "pandas" in libraries and hasattr(like, "index"):
         pandas, numpy = sys.modules["pandas"], sys.modules["numpy"]
-        kind = pandas.Series if len(shape) == 1 else pandas.DataFrame
-        return kind(numpy.asarray(result).reshape(shape), index=like.index if index else None)
+        index = like.index if rows == "same" else _continued(like.index, shape[0]) if rows == "next" else None
+        names = None if not same_columns else like.columns if hasattr(like, "columns") else [like.name]
+        values = numpy.asarray(result).reshape(shape)
+        if len(shape) == 1:
+            return pandas.Series(values, index=index, name=None if names is None else names[0])
+        return pandas.DataFrame(values, index=index, columns=names)
     if hasattr(like, "__array__") and "numpy" in sys.modules:
         return sys.modules["numpy"].asarray(result).reshape(shape)
     if "array" in libraries and len(shape) == 1:
@@ -209,6 +231,30 @@ def give(result: memoryview[Any], like: Any, shape: tuple[int, ...] | None = Non
     if len(shape) > 1 and len(result):
         result = result.cast("B").cast(result.format, shape)  # type: ignore[call-overload]
     return result if isinstance(like, memoryview) or "array" in libraries else result.tolist()
+
+
+def _continued(index: Any, steps: int) -> Any:
+    """The `steps` that follow a pandas index; None where it does not say how it goes on."""
+    import warnings  # here: pandas has it
+
+    pandas = sys.modules["pandas"]
+    if isinstance(index, pandas.RangeIndex) and len(index):
+        first = index[-1] + index.step
+        return pandas.RangeIndex(first, first + index.step * steps, index.step, name=index.name)
+    for kind, range_of in (
+        (pandas.DatetimeIndex, pandas.date_range),
+        (pandas.PeriodIndex, pandas.period_range),
+        (pandas.TimedeltaIndex, pandas.timedelta_range),
+    ):
+        if isinstance(index, kind) and len(index):
+            with warnings.catch_warnings():  # pandas tells of the type that a frequency will have
+                warnings.simplefilter("ignore")
+                frequency = index.freq or attribute(index, "inferred_freq")
+            try:
+                return frequency and range_of(index[-1], periods=steps + 1, freq=frequency, name=index.name)[1:]
+            except (ValueError, OverflowError):  # beyond the last date that there is
+                return None
+    return None
 
 
 def _from_array(values: Any, name: str, width: int | None) -> Any:

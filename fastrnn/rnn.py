@@ -271,9 +271,10 @@ class RNN(Base, core.RNNCore):
     def generate(self, inputs: Any, steps: int, *, state: MutableSequence[float] | None = None) -> Any:
         """Run over `inputs`, then go on alone, with each prediction as the next input; returns `steps` predictions.
 
-        The first is the one after the last input. They are those of predict(), in the kind of `inputs`. A prediction
-        must be able to be an input: input_size is output_size, or with output "softmax" 1, and then the class number is
-        fed back (else a one in its place among zeros).
+        The first is the one after the last input. They are those of predict(), in the kind of `inputs`: of pandas with
+        its names, and with an index that goes on where it has a frequency or a step. A prediction must be able to be an
+        input: input_size is output_size, or with output "softmax" 1, and then the class number is fed back (else a one
+        in its place among zeros).
 
         Parameters
         ----------
@@ -304,8 +305,10 @@ class RNN(Base, core.RNNCore):
             for i, value in enumerate(predictions):
                 decisions[i] = int(value)
             predictions = decisions
+        shape = (steps,) if size == 1 else (steps, size)
+        result = _data.give(predictions, inputs, shape, rows="next", same_columns=size == self.input_size)
         put_state(h, state)
-        return _data.give(predictions, inputs, (steps,) if size == 1 else (steps, size), index=False)
+        return result
 
     # ---- sample by sample ----
 
