@@ -71,12 +71,21 @@ def find_not_finite(values: memoryview[float], /) -> int:
     return -1
 
 
-def find_out_of_range(values: memoryview[float], low: float, high: float, whole: bool, /) -> int:
-    """The position of the first number in a float64 buffer that is not within [low, high], or -1.
+def find_bad_target(
+    targets: memoryview[float], weights: memoryview[float] | None, width: int, low: float, high: float, whole: bool, /
+) -> int:
+    """The position of the first number in a float64 buffer that is not within [low, high], as NaN never is, or -1.
 
-    whole: nor may it have a fraction.
+    weights: None, or a buffer of one for every `width` numbers, which are not looked at where it is 0. whole: nor may a
+    number have a fraction.
     """
-    for i, value in enumerate(values):
+    if weights is not None:
+        if width < 1:
+            raise ValueError("a target has no numbers")
+        check_length(targets, len(weights) * width)
+    for i, value in enumerate(targets):
+        if weights is not None and weights[i // width] == 0.0:
+            continue
         if not low <= value <= high or (whole and not value.is_integer()):
             return i
     return -1

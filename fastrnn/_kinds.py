@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from math import inf, prod
 
-from fastrnn._checks import count, not_negative, one_of
+from fastrnn._checks import count, not_negative, one_of, yes_or_no
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -110,7 +110,10 @@ class Spec:
     What follows from it stands here too: sizes in numbers, and the shapes of the parameters in their order.
     """
 
-    NAMES = ("hidden_size", "cell", "activation", "input_size", "output_size", "output", "loss", "optimizer")
+    NAMES = (
+        *("hidden_size", "cell", "activation", "input_size", "output_size"),
+        *("output", "loss", "optimizer", "return_sequences"),
+    )
 
     def __init__(
         self,
@@ -122,6 +125,7 @@ class Spec:
         output: str = "linear",
         loss: str | None = None,
         optimizer: str = "sgd",
+        return_sequences: Any = True,
     ) -> None:
         one_of(CELLS, cell, "cell")
         one_of(CELLS[cell].activations, activation, "activation", f" with cell={cell!r}")
@@ -133,6 +137,7 @@ class Spec:
         self.hidden_size = count(hidden_size, "hidden_size", least=1)
         self.input_size = count(input_size, "input_size", least=1)
         self.output_size = count(output_size, "output_size", least=1)
+        self.return_sequences = yes_or_no(return_sequences, "return_sequences")
         self.cell, self.activation, self.output, self.loss, self.optimizer = cell, activation, output, loss, optimizer
         self.of_loss, self.of_optimizer = LOSSES[loss].settings, OPTIMIZERS[optimizer].settings
         self.settings = {**self.of_loss, **self.of_optimizer}  # with their defaults and checks

@@ -90,6 +90,9 @@ class RNN(Base, core.RNNCore):
     output : "linear", "sigmoid" or "softmax".
     loss : with output "linear" "half_squared_error" (half the sum over the outputs); with "sigmoid" that or, for None,
         "binary_cross_entropy"; with "softmax" "cross_entropy".
+    return_sequences : whether there is a target and a prediction at every step. With False there is one a sequence: the
+        loss is that of the last step, from which `window` is counted back, predict() and predict_proba() give one
+        result a sequence, and a sequence needs a step.
     window : steps from one update to the next, which is also how far back the gradient reaches; the state runs on from
         window to window (truncated backpropagation through time, Williams and Peng 1990). 1 is online learning. None is
         full backpropagation through each sequence, whose memory grows with its length. The loss of a window is the mean
@@ -118,12 +121,14 @@ class RNN(Base, core.RNNCore):
     losses : list of floats, the mean loss a step of every epoch that train() has completed.
     lr, momentum, weight_decay, clip, window, epochs : as above, readable and writable. What is written to them while
         train() runs (to all but epochs) counts from the next epoch on.
-    hidden_size, input_size, output_size, cell, activation, output, loss, optimizer : as above, not to be changed.
+    hidden_size, input_size, output_size, cell, activation, output, loss, return_sequences, optimizer : as above, not to
+        be changed.
 
     Data: a sequence is T rows of input_size numbers or, with an input_size of 1, T numbers. Wherever `inputs` are asked
     for they may also be a list of sequences of any lengths (or an array of three dimensions), and each starts from a
     fresh state. All kinds of data that SimpleRNN takes are welcome, pandas DataFrames too, and results come back in the
-    kind of the inputs: T rows, or T numbers where there is one a step. With an input_size of 1 a list of lists of one
+    kind of the inputs: T rows, or T numbers where there is one a step; with return_sequences=False a row or a number
+    for each sequence, of an array (N, T, input_size) an array. With an input_size of 1 a list of lists of one
     number each, [[1], [2]], is one sequence of rows. One contiguous float64 sequence is read where it lies, all else is
     copied once. Bad values raise TypeError or ValueError before anything changes, and a result that is not a number
     OverflowError.
@@ -143,6 +148,7 @@ class RNN(Base, core.RNNCore):
     output = fixed("output")
     loss = fixed("loss")
     optimizer = fixed("optimizer")
+    return_sequences = fixed("return_sequences")
 
     window = Setting(lambda value, name: count(value, name, least=1), none=0)
     lr = Setting(not_negative)
@@ -168,6 +174,7 @@ class RNN(Base, core.RNNCore):
         output_size: int = 1,
         output: str = "linear",
         loss: str | None = None,
+        return_sequences: bool = True,
         window: int | None = 32,
         optimizer: str = "sgd",
         lr: float = 0.01,
@@ -203,18 +210,24 @@ class RNN(Base, core.RNNCore):
 
     # ---- whole sequences ----
 
-    def train(self, inputs: Any, targets: Any, *, verbose: bool = False) -> None:
+    def train(self, inputs: Any, targets: Any, *, sample_weight: Any = None, verbose: bool = False) -> None:
         """Learn to give the targets for the inputs: `epochs` passes, with an update after every window of steps.
 
         Sequences are taken in the order given, each from a fresh state, in every epoch. `losses` gets the mean loss a
-        step of each epoch, measured on the way, before each update. To learn one class for a whole sequence, repeat its
-        number at every step. Afterwards `state` is where the last sequence ended, so that step() can go on from there.
+        step of each epoch, measured on the way, before each update. Afterwards `state` is where the last sequence
+        ended, so that step() can go on from there.
 
         Parameters
         ----------
         inputs : one sequence or a list of them.
         targets : alike, with as many steps: output_size numbers each; with output "softmax" one, the number of the
-            class from 0 to output_size - 1; with binary cross-entropy numbers from 0 to 1.
+            class from 0 to output_size - 1; with binary cross-entropy numbers from 0 to 1. Where there is one number a
+            step, an array (N, T) will do beside inputs (N, T, input_size). With return_sequences=False one target a
+            sequence: a number or a row for one sequence, N of them for a list of N.
+        sample_weight : how much each step counts, numbers from 0 on or a mask of bools, in the shape of the steps: T,
+            a list of such, or an array (N, T) or (N, T, 1). Or one number for every sequence, which with
+            return_sequences=False is the only way. Where it is 0 the target is not looked at, it may be NaN; the step
+            still moves the state. None: all count alike.
         verbose : print the loss at epochs 0, 10, 20, ...
 
         Raises
@@ -223,15 +236,19 @@ class RNN(Base, core.RNNCore):
         OverflowError : a loss, a gradient or an update was not finite; the network is as it was before that update.
         KeyboardInterrupt : Ctrl-C; the network is as it was after the last complete update, and training can go on.
         """
-        x = _data.take_sequences(inputs, "inputs", self.input_size)
-        y = _data.take_sequences(targets, "targets", self._spec.target_size, several=x.given is not None)
-        self._check_lengths(x, y)
-        self._check_targets(y.numbers, y, "targets")
+        examples = _data.take_examples(self._spec, inputs, targets, sample_weight)
         self._check_parameters()
-        self._train(x.numbers, y.numbers, x.lengths, self.epochs, self.losses, print_loss if verbose else None)
+        if examples.weights is not None:
+            raise NotImplementedError("sample_weight")
+        if not self.return_sequences:
+            raise NotImplementedError("return_sequences=False")
+        x, y, report = examples.inputs, examples.targets, print_loss if verbose else None
+        self._train(x, y, examples.lengths, self.epochs, self.losses, report)
 
     def predict(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
         """What comes out at every step: values; with output "sigmoid" 0 or 1; with "softmax" the likeliest class.
+
+        With return_sequences=False that is after the last step alone, one number or row for each sequence.
 
         Parameters
         ----------
@@ -246,7 +263,7 @@ class RNN(Base, core.RNNCore):
         size = self._spec.target_size
         if not self._spec.integers:
             return self._give(predictions, inputs, x, size)
-        decisions = _data.result_for(inputs, "q", sum(x.lengths) * size)
+        decisions = _data.result_for(inputs, "q", len(predictions) // self.output_size * size)
         if self._spec.classes:
             core.choose_classes(predictions, self.output_size, decisions)
         else:
@@ -266,7 +283,7 @@ class RNN(Base, core.RNNCore):
     def hidden_states(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
         """The hidden state after every step: T rows of hidden_size floats; all else as with predict()."""
         states, x = self._run(inputs, state, hidden=True)
-        return self._give(states, inputs, x, self.hidden_size, flat=False)
+        return self._give(states, inputs, x, self.hidden_size, hidden=True)
 
     def generate(self, inputs: Any, steps: int, *, state: MutableSequence[float] | None = None) -> Any:
         """Run over `inputs`, then go on alone, with each prediction as the next input; returns `steps` predictions.
@@ -289,7 +306,7 @@ class RNN(Base, core.RNNCore):
             )
         x = _data.take_sequences(inputs, "inputs", self.input_size)
         steps = count(steps, "steps")
-        if x.given is not None:
+        if x.several:
             raise ValueError("generate() goes on from one sequence, and inputs is a list of them: call it for each")
         if not len(x.numbers):
             raise ValueError("inputs is empty: there is nothing to go on from")
@@ -337,7 +354,7 @@ class RNN(Base, core.RNNCore):
             raise ValueError("learn() needs to know when an update is due: set window to a number of steps")
         self._take_row(x, "x", self._x)
         self._take_row(target, "target", self._targets)
-        self._check_targets(self._targets, None, "target")
+        _data.check_target(self._spec, self._targets, "target")
         try:
             self._learn()
         except OverflowError:
@@ -363,30 +380,42 @@ class RNN(Base, core.RNNCore):
     def _run(
         self, inputs: Any, state: MutableSequence[float] | None, hidden: bool = False
     ) -> tuple[memoryview[float], _data.Sequences]:
-        """The predictions at every step, or the hidden states, and the inputs as the core took them."""
+        """The predictions, or the hidden states at every step, and the inputs as the core took them."""
         x = _data.take_sequences(inputs, "inputs", self.input_size)
-        if state is not None and x.given is not None:
+        if state is not None and x.several:
             raise ValueError("with a state inputs must be one sequence, not a list of them")
+        rows, size = sum(x.lengths), self.hidden_size if hidden else self.output_size
+        if not (hidden or self._spec.return_sequences):
+            x.refuse_empty()
+            rows = len(x.lengths)
         h = None if state is None else self._take_state(state)
         self._check_parameters()
-        result = _data.result_for(inputs, "d", sum(x.lengths) * (self.hidden_size if hidden else self.output_size))
+        result = _data.result_for(inputs, "d", rows * size)
         self._predict(x.numbers, x.lengths, h, None if hidden else result, result if hidden else None)
         check_result(result)
         if h is not None:
             put_state(h, state)
         return result, x
 
-    def _give(self, result: memoryview[Any], inputs: Any, x: _data.Sequences, size: int, flat: bool = True) -> Any:
-        """The result of _run() in the caller's kind; rows of one number are flat."""
-        row = () if flat and size == 1 else (size,)
+    def _give(self, result: memoryview[Any], inputs: Any, x: _data.Sequences, size: int, hidden: bool = False) -> Any:
+        """The result of _run() in the caller's kind; rows of one prediction are flat."""
+        row = () if size == 1 and not hidden else (size,)
+        each = not (hidden or self._spec.return_sequences)
+
+        def give(part: memoryview[Any], like: Any, length: int) -> Any:
+            if not each:
+                return _data.give(part, like, (length, *row))
+            return _data.give(part, like, row, rows="other") if row else part[0]
+
         if x.given is None:
-            return _data.give(result, inputs, (x.lengths[0], *row))
+            return give(result, inputs, x.lengths[0])
         if dimensions(inputs) == 3:
-            return _data.give(result, inputs, (*inputs.shape[:2], *row))
+            return _data.give(result, inputs, (len(x.lengths), *row) if each else (*inputs.shape[:2], *row))
         results, start = [], 0
         for length, given in zip(x.lengths, x.given, strict=True):
-            results.append(_data.give(result[start * size : (start + length) * size], given, (length, *row)))
-            start += length
+            stop = start + (1 if each else length) * size
+            results.append(give(result[start:stop], given, length))
+            start = stop
         return results
 
     def _take_row(self, value: Any, name: str, row: memoryview[float]) -> None:
@@ -413,36 +442,6 @@ class RNN(Base, core.RNNCore):
             kind = f"a read-only array or one of {state.dtype}" if hasattr(state, "dtype") else type_name(state)
             raise TypeError(f"state is overwritten: it must be a list or a writable array of float64, not {kind}")
         return memoryview(bytearray(numbers)).cast("d")
-
-    def _check_lengths(self, x: _data.Sequences, y: _data.Sequences) -> None:
-        if (x.given is None) != (y.given is None):
-            if x.given is None:
-                hint = ". A class is one number a step, not a row" if self._spec.classes else ""
-                raise ValueError(f"inputs is one sequence, and targets a list of sequences: both must be alike{hint}")
-            hint = "one for each, and a target for every step: repeat what belongs to a whole sequence"
-            raise ValueError(f"inputs is a list of sequences, and targets is not: it must have {hint}")
-        if len(x.lengths) != len(y.lengths):
-            raise ValueError(f"inputs has {len(x.lengths)} sequences, and targets {len(y.lengths)}")
-        for i, (of_x, of_y) in enumerate(zip(x.lengths, y.lengths, strict=True)):
-            if of_x != of_y:
-                which = "inputs and targets" if x.given is None else f"inputs[{i}] and targets[{i}]"
-                raise ValueError(f"{which} must be of one length, not {of_x} and {of_y}")
-        if not sum(x.lengths):
-            raise ValueError("inputs and targets are empty: there is nothing to learn from")
-
-    def _check_targets(self, targets: memoryview[float], y: _data.Sequences | None, name: str) -> None:
-        """Hold targets to what the loss can take: all of a training, or of one step, where `y` is None."""
-        low, high = self._spec.targets
-        if low == -inf and high == inf:
-            return
-        position = core.find_out_of_range(targets, low, high, self._spec.classes)
-        if position >= 0:
-            if y is not None:
-                name = y.place(name, position, self._spec.target_size)
-            elif len(targets) > 1:
-                name = f"{name}[{position}]"
-            kind = "the number of a class, " if self._spec.classes else ""
-            raise ValueError(f"{name} must be {kind}from {low:g} to {high:g}, not {targets[position]:.17g}")
 
     def _check_parameters(self) -> None:
         """A parameter can be written to by whoever holds its memoryview."""
@@ -474,9 +473,9 @@ class RNN(Base, core.RNNCore):
         memory = state["_memory"]
         check_list(state["losses"], "losses")
         settings = {name: state[name] for name in SETTINGS if not isinstance(vars(RNN)[name], SettingOfKind)}
-        # Pickles from before a setting of a kind existed lack it.
+        # Pickles from before a setting of a kind existed lack it, and so with return_sequences.
         settings |= {name: state.get(name) for name in SETTINGS if name not in settings}
-        spec = Spec(**{name: state[name] for name in Spec.NAMES})
+        spec = Spec(**{name: state[name] for name in Spec.NAMES if name in state or name != "return_sequences"})
         whole = self._made(spec, settings)
         try:
             numbers = unpack(f"<{len(memory) // 8}d", memory)

@@ -154,7 +154,10 @@ SUCCEED |= {
     "write an RNN": lambda g: (setattr(g.rnn, "b_output", [0.5]), setattr(g.rnn, "state", g.short[:1]), g.rnn.reset()),
     "copy an RNN": lambda g: copy.deepcopy(g.rnn) == g.rnn,
     "choose classes": lambda g: g.core.choose_classes(memoryview(g.values), 2, memoryview(g.classes)[:4]),
-    "look for what is out of range": lambda g: g.core.find_out_of_range(memoryview(g.values), 0.0, 0.5, True),
+    "look for what is out of range": lambda g: g.core.find_bad_target(memoryview(g.values), None, 1, 0.0, 0.5, True),
+    "look for it where it counts": lambda g: g.core.find_bad_target(
+        g.writable, memoryview(g.values), 1, 0.0, 1.0, True
+    ),
 }
 
 FAIL = {
@@ -185,6 +188,9 @@ FAIL = {
     "write a word": lambda g: setattr(g.network, "hidden_state", g.ends_in_a_word[2]),
     "write a negative lr": lambda g: setattr(g.network, "lr", -1.0),
     "list to doubles of another length": lambda g: g.core.copy_numbers(g.floats, 0, 8, memoryview(g.short)),
+    "look for bad targets with fewer weights": lambda g: g.core.find_bad_target(
+        memoryview(g.values), memoryview(g.short), 1, 0.0, 1.0, False
+    ),
     "round to another length": lambda g: g.core.round_probabilities(memoryview(g.values), memoryview(g.classes)[:3]),
 }
 

@@ -38,6 +38,7 @@ def test_defaults(fastrnn):
     assert (network.output, network.loss, network.optimizer) == ("linear", "half_squared_error", "sgd")
     assert (network.window, network.lr, network.clip, network.epochs) == (32, 0.01, None, 100)
     assert (network.momentum, network.weight_decay, network.losses) == (0.0, 0.0, [])
+    assert network.return_sequences is True
     assert fastrnn.RNN(2, optimizer="adamw").weight_decay == 0.01
     assert fastrnn.RNN(2, output="sigmoid").loss == "binary_cross_entropy"
     assert fastrnn.RNN(2, output="softmax", output_size=2).loss == "cross_entropy"
@@ -132,6 +133,7 @@ def test_repr(fastrnn):
     assert repr(fastrnn.RNN(4, cell="lstm", output="sigmoid", window=None, optimizer="adamw", epochs=3, clip=1)) == (
         "RNN(4, cell='lstm', output='sigmoid', window=None, optimizer='adamw', clip=1.0, epochs=3)"
     )
+    assert repr(fastrnn.RNN(4, return_sequences=np.bool_(False))) == "RNN(4, return_sequences=False)"
     network = fastrnn.RNN(4, activation="relu", output="sigmoid", loss="half_squared_error", lr=0.5, momentum=0.25)
     same = eval(repr(network), {"RNN": fastrnn.RNN})
     assert repr(same) == repr(network)
@@ -152,6 +154,7 @@ def test_equality(fastrnn, network):
         change(other)
         assert network != other
     assert fastrnn.RNN(2, seed=1) != fastrnn.RNN(2, activation="relu", seed=1)
+    assert fastrnn.RNN(2, seed=1) != fastrnn.RNN(2, return_sequences=False, seed=1)
     with pytest.raises(TypeError, match="unhashable"):
         hash(network)
 
@@ -177,6 +180,12 @@ def test_subclass(fastrnn):
     other = copy.deepcopy(network)
     assert (type(other), other.name, other == network) == (Named, "x", True)
     assert repr(other) == "Named(2)"
+
+
+def test_a_copy_gives_as_many_results(fastrnn):
+    network = copy.deepcopy(fastrnn.RNN(2, return_sequences=False, seed=1))
+    assert network == fastrnn.RNN(2, return_sequences=False, seed=1)
+    assert network.return_sequences is False
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -346,7 +355,7 @@ def test_a_setting_of_another_kind(fastrnn):
 
 def test_an_older_pickle_without_a_setting(fastrnn, network):
     state = network.__getstate__()
-    del state["momentum"], state["weight_decay"]
+    del state["momentum"], state["weight_decay"], state["return_sequences"]
     other = fastrnn.RNN(1)
     other.__setstate__(state)
     assert other == network
