@@ -38,7 +38,13 @@ class SimpleRNNCore:
         report: Callable[[int, float], object] | None,
         /,
     ) -> None: ...
-    def _predict(self, inputs: memoryview[float], probabilities: memoryview[float], /) -> None: ...
+    def _predict(
+        self,
+        inputs: memoryview[float],
+        probabilities: memoryview[float] | None,
+        states: memoryview[float] | None,
+        /,
+    ) -> None: ...
 
 class RNNCore:
     @property

@@ -329,12 +329,17 @@ cdef Py_ssize_t train_steps(State* state, double lr, const double* inputs, const
 
 
 cdef void predict_steps(State* state, const double* inputs, Py_ssize_t start, Py_ssize_t stop,
-                        double* probabilities) noexcept nogil:
-    """Write the probabilities of the steps from `start` to `stop`."""
+                        double* probabilities, double* states) noexcept nogil:
+    """Write the probabilities of the steps from `start` to `stop`, and the hidden states; either may be NULL."""
     cdef State s = state[0]
+    cdef double probability
     cdef Py_ssize_t step
     for step in range(start, stop):
-        probabilities[step] = predict_step(&s, inputs[step])
+        probability = predict_step(&s, inputs[step])
+        if probabilities:
+            probabilities[step] = probability
+        if states:
+            states[step] = s.hidden_state
     state[0] = s
 
 
@@ -483,18 +488,29 @@ cdef class SimpleRNNCore:
                 report(epoch - 1, loss)
             PyErr_CheckSignals()
 
-    def _predict(self, inputs, probabilities, /):
-        """Write the probabilities for a float64 buffer, from a fresh state, to another. The network does not change."""
-        cdef Buffer x = Buffer(inputs), p = Buffer(probabilities, PyBUF_WRITABLE)
+    def _predict(self, inputs, probabilities, states, /):
+        """Run over a float64 buffer from a fresh state; write the probabilities and hidden states of all steps.
+
+        `probabilities` or `states`, buffers of the same length, may be None. The network does not change.
+        """
+        cdef Buffer x = Buffer(inputs), p, h
         cdef const double* x_values = <const double*> x.view.buf
-        cdef double* p_values = <double*> p.view.buf
+        cdef double* p_values = NULL
+        cdef double* h_values = NULL
         cdef State state = self.state
         cdef Py_ssize_t length = x.length(), start
-        p.hold_to(length)
+        if probabilities is not None:
+            p = Buffer(probabilities, PyBUF_WRITABLE)
+            p.hold_to(length)
+            p_values = <double*> p.view.buf
+        if states is not None:
+            h = Buffer(states, PyBUF_WRITABLE)
+            h.hold_to(length)
+            h_values = <double*> h.view.buf
         state.hidden_state = 0.0
         for start in range(0, length, BLOCK):
             with nogil:
-                predict_steps(&state, x_values, start, min(length, start + BLOCK), p_values)
+                predict_steps(&state, x_values, start, min(length, start + BLOCK), p_values, h_values)
             PyErr_CheckSignals()
 
 

@@ -99,6 +99,28 @@ def take_rows(values: Any, name: str, width: int, finite: bool = True) -> memory
     return _take(values, name, width, finite)
 
 
+def take_column(values: Any, name: str) -> memoryview[float]:
+    """take(), of T rows of one number too."""
+    values = _opened(values, name)
+    is_column = depth(values) == 2 and _row_length(values) == 1
+    return take_rows(values, name, 1) if is_column else take(values, name)
+
+
+def take_table(values: Any, name: str, shape: tuple[int, ...]) -> memoryview[float]:
+    """The same of what has a fixed shape, (rows,) or (rows, columns)."""
+    rows, columns = shape if len(shape) == 2 else (*shape, 1)
+    given = attribute(values, "shape") if dimensions(values) is not None else None
+    if isinstance(given, tuple) and tuple(given) not in (shape, shape if columns > 1 else (rows,)):
+        raise ValueError(f"{name} must have shape {shape}, not {tuple(given)}")
+    if len(shape) == 1 and depth(values) > 1:
+        raise ValueError(f"{name} must have shape {shape}: numbers in a row, not rows of numbers")
+    numbers = take(values, name) if len(shape) == 1 else take_rows(values, name, columns)
+    if len(numbers) != rows * columns:
+        of = "numbers" if len(shape) == 1 else "rows"
+        raise ValueError(f"{name} must have {rows} {of}, not {len(numbers) // columns}")
+    return numbers
+
+
 def take_sequences(values: Any, name: str, width: int, several: bool = False, finite: bool = True) -> Sequences:
     """The same of one such sequence, or of several: a list of them, or an array of three dimensions.
 

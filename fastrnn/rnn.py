@@ -69,12 +69,11 @@ class Parameter:
             raise AttributeError(f"a network with cell={network.cell!r} has no {self.name}") from None
 
     def __set__(self, network: RNN, value: Any) -> None:
-        view = self.__get__(network)
-        rows, columns = view.shape if view.ndim == 2 else (len(view), 1)
-        numbers = _data.take(value, self.name) if view.ndim == 1 else _data.take_rows(value, self.name, columns)
-        if len(numbers) != rows * columns:
-            raise ValueError(f"{self.name} must have {rows} rows, not {len(numbers) // columns}")
+        numbers = _data.take_table(value, self.name, self.__get__(network).shape)
         network._write(self.name, memoryview(bytes(numbers)).cast("d"))  # a copy: `value` may be this very memory
+
+    def __delete__(self, network: RNN) -> None:
+        raise AttributeError(f"{self.name} cannot be deleted")
 
 
 class RNN(Base, core.RNNCore):
@@ -118,7 +117,8 @@ class RNN(Base, core.RNNCore):
         Each is an attribute too, and what is assigned to that is copied into the network.
     state : list of hidden_size floats, with an LSTM of twice as many (hidden state, then cell): the state after the
         last step(), learn() or train(). It can be set.
-    losses : list of floats, the mean loss a step of every epoch that train() has completed.
+    losses : list of floats, the mean loss a step of every epoch that train() has completed. SimpleRNN tells the sum of
+        squared errors: for the same predictions over T steps, 2 * T times "half_squared_error".
     lr, momentum, weight_decay, clip, window, epochs : as above, readable and writable. What is written to them while
         train() runs (to all but epochs) counts from the next epoch on.
     hidden_size, input_size, output_size, cell, activation, output, loss, return_sequences, optimizer : as above, not to
@@ -423,9 +423,15 @@ class RNN(Base, core.RNNCore):
         if len(row) == 1 and (type(value) is float or not _data.depth(value)):
             row[0] = value if type(value) is float and value - value == 0.0 else number(value, name)
             return
-        numbers = _data.take(value, name)
+        try:
+            numbers = _data.take(value, name)
+        except ValueError:
+            if _data.depth(value) < 2:
+                raise
+            wanted = "a number" if len(row) == 1 else f"a row of {len(row)} numbers"
+            raise ValueError(f"{name} must be one step, {wanted}, not rows: train() and predict() take many") from None
         if len(numbers) != len(row):
-            raise ValueError(f"{name} must have {len(row)} numbers, not {len(numbers)}")
+            raise ValueError(f"{name} must have {len(row)} number{'s' * (len(row) > 1)}, not {len(numbers)}")
         row[:] = numbers
 
     def _take_state(self, state: Any, to_be_written: bool = True) -> memoryview[float]:

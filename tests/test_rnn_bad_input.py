@@ -630,7 +630,8 @@ def test_an_array_of_sequences_of_numbers(fastrnn):
         ([1.0], ValueError, "x must have 2 numbers, not 1"),
         ([1.0, nan], ValueError, "x[1] must be finite, not nan"),
         ("ab", TypeError, "x must be a sequence of numbers, not a str"),
-        ([[1.0, 2.0]], ValueError, "x[0] is a list"),
+        ([[1.0, 2.0]], ValueError, "x must be one step, a row of 2 numbers, not rows: train() and predict() take many"),
+        (np.zeros((1, 2)), ValueError, "x must be one step, a row of 2 numbers, not rows"),
     ],
 )
 def test_one_step(network, x, error, message):
@@ -648,6 +649,8 @@ def test_one_step(network, x, error, message):
         (None, TypeError, "must be a real number, not None"),
         (inf, ValueError, "must be finite, not inf"),
         (np.float32("nan"), ValueError, "must be finite, not nan"),
+        ([[1.0]], ValueError, "must be one step, a number, not rows"),
+        ([1.0, 2.0], ValueError, "must have 1 number, not 2"),
         (10**400, ValueError, "must fit a float64"),
     ],
 )
@@ -697,9 +700,14 @@ def test_parameters_written_over(network, name, value):
     [
         ("w_input_hidden", [[1, 2]], ValueError, "w_input_hidden must have 3 rows, not 1"),
         ("w_input_hidden", [[1]] * 3, ValueError, "w_input_hidden[0] must have 2 numbers, not 1"),
-        ("w_hidden_hidden", np.zeros((2, 3)), ValueError, "w_hidden_hidden must have 3 rows, not 2"),
-        ("w_hidden_hidden", np.zeros((3, 2)), ValueError, "w_hidden_hidden has shape (3, 2); it must be (T, 3)"),
-        ("b_hidden", [1, 2], ValueError, "b_hidden must have 3 rows, not 2"),
+        ("w_hidden_hidden", np.zeros((2, 3)), ValueError, "w_hidden_hidden must have shape (3, 3), not (2, 3)"),
+        ("w_hidden_hidden", np.zeros((3, 2)), ValueError, "w_hidden_hidden must have shape (3, 3), not (3, 2)"),
+        ("w_hidden_hidden", pd.DataFrame([[0.0]]), ValueError, "w_hidden_hidden must have shape (3, 3), not (1, 1)"),
+        ("w_hidden_hidden", np.float64(1.0), ValueError, "w_hidden_hidden must have shape (3, 3), not ()"),
+        ("w_hidden_hidden", [1, 2, 3], ValueError, "w_hidden_hidden[0] must be a row of 3 numbers, not int"),
+        ("b_hidden", [1, 2], ValueError, "b_hidden must have 3 numbers, not 2"),
+        ("b_hidden", [[1], [2], [3]], ValueError, "b_hidden must have shape (3,): numbers in a row, not rows of"),
+        ("b_hidden", np.zeros((3, 1)), ValueError, "b_hidden must have shape (3,), not (3, 1)"),
         ("b_hidden", [1, nan, 2], ValueError, "b_hidden[1] must be finite, not nan"),
         ("b_output", 1.0, TypeError, "b_output must be a sequence of numbers, not float"),
         ("b_hidden_hidden", [1], AttributeError, "a network with cell='elman' has no b_hidden_hidden"),
@@ -747,11 +755,11 @@ def test_nested_without_end(fastrnn, values):
         (lambda: network.train([1.0], values), "targets is nested too deep"),
         (lambda: network.generate(values, 3), "inputs is nested too deep"),
         (lambda: network.generate(iter([values]), 3), "inputs is nested too deep"),
-        (lambda: network.step(values), "x[0] is a list"),
-        (lambda: network.learn(1.0, values), "target[0] is a list"),
+        (lambda: network.step(values), "x must be one step, a number, not rows"),
+        (lambda: network.learn(1.0, values), "target must be one step, a number, not rows"),
         (lambda: network.predict([1.0], state=values), "state must be 2 numbers in a row, not rows"),
         (lambda: setattr(network, "state", values), "state must be 2 numbers in a row, not rows"),
-        (lambda: setattr(network, "b_hidden", values), "b_hidden[0] is a list"),
+        (lambda: setattr(network, "b_hidden", values), "b_hidden must have shape (2,): numbers in a row, not rows"),
         (lambda: setattr(network, "w_hidden_hidden", values), "w_hidden_hidden[0] must have 2 numbers, not 1"),
         (
             lambda: setattr(network, "w_input_hidden", [values]),
@@ -892,6 +900,12 @@ def test_parameters_cannot_be_replaced(network):
         network.parameters["b_output"] = [0.0]
     with pytest.raises(AttributeError):
         network.parameters = {}
+
+
+@pytest.mark.parametrize("name", ["lr", "epochs", "window", "momentum", "w_hidden_hidden", "b_output"])
+def test_what_cannot_be_deleted(network, name):
+    with pytest.raises(AttributeError, match=f"^{name} cannot be deleted$"):
+        delattr(network, name)
 
 
 @pytest.mark.parametrize("window", [10**6, 2**61, 2**62])
