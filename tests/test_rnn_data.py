@@ -637,3 +637,29 @@ def test_torch(fastrnn):
     assert [one.step(x) for x in torch.tensor(FLAT, dtype=torch.float64)] == one.predict(FLAT)
     network.w_hidden_output = torch.zeros(2, 3)
     assert network.w_hidden_output.tolist() == [[0.0] * 3] * 2
+
+
+def test_torch_weights(take):
+    torch = pytest.importorskip("torch")
+    steps = torch.tensor(STEPS)
+    for mask in (torch.tensor(MASK), torch.tensor(MASK)[:, :, None], [torch.tensor(row) for row in MASK]):
+        examples = take(steps, torch.tensor(EACH), mask)
+        assert told(examples) == (STEPS.ravel().tolist(), EACH.ravel().tolist(), [4] * 3, MASK.ravel().tolist())
+    assert take(steps, torch.tensor(EACH[:, 0]), torch.tensor([0, 1, 2]), return_sequences=False).weights.tolist() == [
+        0,
+        1,
+        2,
+    ]
+
+
+@core
+def test_torch_gets_one_result_a_sequence(pair):
+    torch = pytest.importorskip("torch")
+    network, _ = pair
+    expected = network.predict(ROWS)
+    several = network.predict(torch.tensor([ROWS, ROWS]))
+    assert isinstance(several, torch.Tensor)
+    assert several.tolist() == [expected] * 2
+    one = network.predict(torch.tensor(ROWS))
+    assert (one.tolist() if isinstance(expected, list) else one) == expected
+    assert isinstance(one, torch.Tensor if isinstance(expected, list) else type(expected))
