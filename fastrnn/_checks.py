@@ -31,11 +31,11 @@ def dimensions(value: object) -> int | None:
     return len(shape) if isinstance(shape, tuple) else None
 
 
-def number(value: object, name: str) -> float:
-    """`value` as a finite float.
+def real(value: object, name: str) -> float:
+    """`value` as a float, NaN and infinity too.
 
     Takes one real number of any type: int, float, bool, Fraction, Decimal, a NumPy or torch scalar. TypeError for
-    anything else, ValueError for NaN, infinity and integers beyond float64; the message calls the value `name`.
+    anything else, ValueError for integers beyond float64; the message calls the value `name`.
     """
     if not isinstance(value, (float, int)):
         kind, of_dtype = type(value), attribute(attribute(value, "dtype"), "kind")
@@ -46,12 +46,17 @@ def number(value: object, name: str) -> float:
         ):
             raise TypeError(f"{name} must be a real number, not {type_name(value)}")
     try:
-        result = float(value)  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
     except OverflowError:
         raise ValueError(f"{name} must fit a float64, and it is too large for that") from None
     except (TypeError, ValueError) as error:
         refusal = TypeError if isinstance(error, TypeError) else ValueError
         raise refusal(f"{name} must be a real number: {error}") from error
+
+
+def number(value: object, name: str) -> float:
+    """The same of a finite one alone: NaN and infinity are a ValueError."""
+    result = real(value, name)
     if not isfinite(result):
         raise ValueError(f"{name} must be finite, not {result}")
     return result
@@ -89,7 +94,9 @@ def count(value: Any, name: str, least: int = 0) -> int:
 
 def yes_or_no(value: Any, name: str) -> bool:
     """`value` as a bool: True and False, and NumPy's."""
-    if not (isinstance(value, bool) or (dimensions(value) == 0 and attribute(attribute(value, "dtype"), "kind") == "b")):
+    if not (
+        isinstance(value, bool) or (dimensions(value) == 0 and attribute(attribute(value, "dtype"), "kind") == "b")
+    ):
         raise TypeError(f"{name} must be True or False, not {type_name(value)}")
     return bool(value)
 

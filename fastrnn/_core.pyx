@@ -167,20 +167,54 @@ def find_not_finite(values, /):
     return -1
 
 
-def find_out_of_range(values, double low, double high, bint whole, /):
-    """The position of the first number in a float64 buffer that is not within [low, high], or -1.
+cdef bint all_within(Py_ssize_t length, const double* values, const double* weights, double low,
+                     double high) noexcept nogil:
+    """Whether all are where `weights` is NULL or not 0. No early way out, so that the compiler makes vectors of it."""
+    cdef bint good = True
+    cdef Py_ssize_t i
+    if weights == NULL:
+        for i in range(length):
+            good &= (values[i] >= low) & (values[i] <= high)
+    else:
+        for i in range(length):
+            good &= (values[i] >= low) & (values[i] <= high) | (weights[i] == 0.0)
+    return good
 
-    whole: nor may it have a fraction.
+
+def find_bad_target(targets, weights, Py_ssize_t width, double low, double high, bint whole, /):
+    """The position of the first number in a float64 buffer that is not within [low, high], as NaN never is, or -1.
+
+    weights: None, or a buffer of one for every `width` numbers, which are not looked at where it is 0. whole: nor may a
+    number have a fraction.
     """
-    cdef Buffer source = Buffer(values)
-    cdef const double* doubles = <const double*> source.view.buf
-    cdef Py_ssize_t start, i, length = source.length(), found = -1
-    for start in range(0, length, BLOCK):
+    cdef Buffer source = Buffer(targets), of_rows
+    cdef const double* values = <const double*> source.view.buf
+    cdef const double* weight = NULL
+    cdef Py_ssize_t rows = source.length(), start, stop, block, row, i, found = -1
+    if weights is None:
+        width = 1
+    else:
+        if width < 1:
+            raise ValueError("a target has no numbers")
+        of_rows = Buffer(weights)
+        weight = <const double*> of_rows.view.buf
+        rows = of_rows.length()
+        source.hold_to(rows, width)
+    block = max(1, BLOCK // width)
+    for start in range(0, rows, block):
+        stop = min(rows, start + block)
         with nogil:
-            for i in range(start, min(length, start + BLOCK)):
-                if not low <= doubles[i] <= high or whole and doubles[i] != floor(doubles[i]):
-                    found = i
-                    break
+            if whole or width > 1 or not all_within(stop - start, values + start, weight + start if weight else NULL,
+                                                    low, high):
+                for row in range(start, stop):
+                    if weight != NULL and weight[row] == 0.0:
+                        continue
+                    for i in range(row * width, row * width + width):
+                        if not low <= values[i] <= high or whole and values[i] != floor(values[i]):
+                            found = i
+                            break
+                    if found >= 0:
+                        break
         if found >= 0:
             break
         PyErr_CheckSignals()
@@ -295,12 +329,17 @@ cdef Py_ssize_t train_steps(State* state, double lr, const double* inputs, const
 
 
 cdef void predict_steps(State* state, const double* inputs, Py_ssize_t start, Py_ssize_t stop,
-                        double* probabilities) noexcept nogil:
-    """Write the probabilities of the steps from `start` to `stop`."""
+                        double* probabilities, double* states) noexcept nogil:
+    """Write the probabilities of the steps from `start` to `stop`, and the hidden states; either may be NULL."""
     cdef State s = state[0]
+    cdef double probability
     cdef Py_ssize_t step
     for step in range(start, stop):
-        probabilities[step] = predict_step(&s, inputs[step])
+        probability = predict_step(&s, inputs[step])
+        if probabilities:
+            probabilities[step] = probability
+        if states:
+            states[step] = s.hidden_state
     state[0] = s
 
 
@@ -449,18 +488,29 @@ cdef class SimpleRNNCore:
                 report(epoch - 1, loss)
             PyErr_CheckSignals()
 
-    def _predict(self, inputs, probabilities, /):
-        """Write the probabilities for a float64 buffer, from a fresh state, to another. The network does not change."""
-        cdef Buffer x = Buffer(inputs), p = Buffer(probabilities, PyBUF_WRITABLE)
+    def _predict(self, inputs, probabilities, states, /):
+        """Run over a float64 buffer from a fresh state; write the probabilities and hidden states of all steps.
+
+        `probabilities` or `states`, buffers of the same length, may be None. The network does not change.
+        """
+        cdef Buffer x = Buffer(inputs), p, h
         cdef const double* x_values = <const double*> x.view.buf
-        cdef double* p_values = <double*> p.view.buf
+        cdef double* p_values = NULL
+        cdef double* h_values = NULL
         cdef State state = self.state
         cdef Py_ssize_t length = x.length(), start
-        p.hold_to(length)
+        if probabilities is not None:
+            p = Buffer(probabilities, PyBUF_WRITABLE)
+            p.hold_to(length)
+            p_values = <double*> p.view.buf
+        if states is not None:
+            h = Buffer(states, PyBUF_WRITABLE)
+            h.hold_to(length)
+            h_values = <double*> h.view.buf
         state.hidden_state = 0.0
         for start in range(0, length, BLOCK):
             with nogil:
-                predict_steps(&state, x_values, start, min(length, start + BLOCK), p_values)
+                predict_steps(&state, x_values, start, min(length, start + BLOCK), p_values, h_values)
             PyErr_CheckSignals()
 
 

@@ -71,12 +71,21 @@ def find_not_finite(values: memoryview[float], /) -> int:
     return -1
 
 
-def find_out_of_range(values: memoryview[float], low: float, high: float, whole: bool, /) -> int:
-    """The position of the first number in a float64 buffer that is not within [low, high], or -1.
+def find_bad_target(
+    targets: memoryview[float], weights: memoryview[float] | None, width: int, low: float, high: float, whole: bool, /
+) -> int:
+    """The position of the first number in a float64 buffer that is not within [low, high], as NaN never is, or -1.
 
-    whole: nor may it have a fraction.
+    weights: None, or a buffer of one for every `width` numbers, which are not looked at where it is 0. whole: nor may a
+    number have a fraction.
     """
-    for i, value in enumerate(values):
+    if weights is not None:
+        if width < 1:
+            raise ValueError("a target has no numbers")
+        check_length(targets, len(weights) * width)
+    for i, value in enumerate(targets):
+        if weights is not None and weights[i // width] == 0.0:
+            continue
         if not low <= value <= high or (whole and not value.is_integer()):
             return i
     return -1
@@ -168,10 +177,16 @@ def train_steps(network: SimpleRNNCore, inputs: memoryview[float], targets: memo
     return loss
 
 
-def predict_steps(state: State, inputs: memoryview[float], probabilities: memoryview[float]) -> None:
-    """Write the probability of every step."""
+def predict_steps(
+    state: State, inputs: memoryview[float], probabilities: memoryview[float] | None, states: memoryview[float] | None
+) -> None:
+    """Write the probability of every step, and the hidden state; either may be None."""
     for step, x in enumerate(inputs):
-        probabilities[step], state = predict_step(state, x)
+        probability, state = predict_step(state, x)
+        if probabilities is not None:
+            probabilities[step] = probability
+        if states is not None:
+            states[step] = state[5]
 
 
 def _weight(index: int, name: str, doc: str) -> property:
@@ -273,7 +288,18 @@ class SimpleRNNCore:
             if report is not None and epoch % 10 == 0:
                 report(epoch, loss)
 
-    def _predict(self, inputs: memoryview[float], probabilities: memoryview[float], /) -> None:
-        """Write the probabilities for a float64 buffer, from a fresh state, to another. The network does not change."""
-        check_length(probabilities, len(inputs))
-        predict_steps((*self._state[:5], 0.0), inputs, probabilities)
+    def _predict(
+        self,
+        inputs: memoryview[float],
+        probabilities: memoryview[float] | None,
+        states: memoryview[float] | None,
+        /,
+    ) -> None:
+        """Run over a float64 buffer from a fresh state; write the probabilities and hidden states of all steps.
+
+        `probabilities` or `states`, buffers of the same length, may be None. The network does not change.
+        """
+        for buffer in (probabilities, states):
+            if buffer is not None:
+                check_length(buffer, len(inputs))
+        predict_steps((*self._state[:5], 0.0), inputs, probabilities, states)

@@ -76,7 +76,11 @@ CELLS = {
     "gru": Cell(gates=3, trace=4, own={"b_hidden_hidden": 1}, apart=True),
     "lstm": Cell(gates=4, states=2, trace=5),
 }
-OUTPUTS = {"linear": Output(units=True), "sigmoid": Output(integers=True), "softmax": Output(integers=True, classes=True)}
+OUTPUTS = {
+    "linear": Output(units=True),
+    "sigmoid": Output(integers=True),
+    "softmax": Output(integers=True, classes=True),
+}
 LOSSES = {
     "binary_cross_entropy": Loss("sigmoid", low=0.0, high=1.0),
     "half_squared_error": Loss("linear", "sigmoid"),

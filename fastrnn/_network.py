@@ -28,6 +28,9 @@ class Setting:
         is_none = value is None and self.none is not None
         setattr(network, "_" + self.name, self.none if is_none else self.check(value, self.name))
 
+    def __delete__(self, network: Any) -> None:
+        raise AttributeError(f"{self.name} cannot be deleted")
+
 
 class Base:
     """Two networks are equal when all that VALUES names is; `losses` is what happened to them."""

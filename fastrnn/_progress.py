@@ -38,7 +38,9 @@ class Progress:
             parts.append(f"validation loss {self.network.validation_losses[-1]:.6g}")
         if self.done < self.epochs:
             left = (monotonic() - self.start) / self.done * (self.epochs - self.done)
-            parts.append(f"at most {in_words(left)} left" if self.network.patience is not None else in_words(left) + " left")
+            parts.append(
+                f"at most {in_words(left)} left" if self.network.patience is not None else in_words(left) + " left"
+            )
         return ", ".join(parts)
 
     def epoch_ends(self, epoch: int) -> None:

@@ -72,12 +72,11 @@ class Parameter:
             raise AttributeError(f"a network with cell={network.cell!r} has no {self.name}") from None
 
     def __set__(self, network: RNN, value: Any) -> None:
-        view = self.__get__(network)
-        rows, columns = view.shape if view.ndim == 2 else (len(view), 1)
-        numbers = _data.take(value, self.name) if view.ndim == 1 else _data.take_rows(value, self.name, columns)
-        if len(numbers) != rows * columns:
-            raise ValueError(f"{self.name} must have {rows} rows, not {len(numbers) // columns}")
+        numbers = _data.take_table(value, self.name, self.__get__(network).shape)
         network._write(self.name, memoryview(bytes(numbers)).cast("d"))  # a copy: `value` may be this very memory
+
+    def __delete__(self, network: RNN) -> None:
+        raise AttributeError(f"{self.name} cannot be deleted")
 
 
 class Scale:
@@ -118,6 +117,9 @@ class RNN(Base, core.RNNCore):
     output : "linear", "sigmoid" or "softmax".
     loss : with output "linear" "half_squared_error" (half the sum over the outputs); with "sigmoid" that or, for None,
         "binary_cross_entropy"; with "softmax" "cross_entropy".
+    return_sequences : whether there is a target and a prediction at every step. With False there is one a sequence: the
+        loss is that of the last step, from which `window` is counted back, predict() and predict_proba() give one
+        result a sequence, and a sequence needs a step.
     window : steps from one update to the next, which is also how far back the gradient reaches; the state runs on from
         window to window (truncated backpropagation through time, Williams and Peng 1990). 1 is online learning. None is
         full backpropagation through each sequence, whose memory grows with its length. The loss of a window is the mean
@@ -143,15 +145,18 @@ class RNN(Base, core.RNNCore):
         Each is an attribute too, and what is assigned to that is copied into the network.
     state : list of hidden_size floats, with an LSTM of twice as many (hidden state, then cell): the state after the
         last step(), learn() or train(). It can be set.
-    losses : list of floats, the mean loss a step of every epoch that train() has completed.
+    losses : list of floats, the mean loss a step of every epoch that train() has completed. SimpleRNN tells the sum of
+        squared errors: for the same predictions over T steps, 2 * T times "half_squared_error".
     lr, momentum, weight_decay, clip, window, epochs : as above, readable and writable. What is written to them while
         train() runs (to all but epochs) counts from the next epoch on.
-    hidden_size, input_size, output_size, cell, activation, output, loss, optimizer : as above, not to be changed.
+    hidden_size, input_size, output_size, cell, activation, output, loss, return_sequences, optimizer : as above, not to
+        be changed.
 
     Data: a sequence is T rows of input_size numbers or, with an input_size of 1, T numbers. Wherever `inputs` are asked
     for they may also be a list of sequences of any lengths (or an array of three dimensions), and each starts from a
     fresh state. All kinds of data that SimpleRNN takes are welcome, pandas DataFrames too, and results come back in the
-    kind of the inputs: T rows, or T numbers where there is one a step. With an input_size of 1 a list of lists of one
+    kind of the inputs: T rows, or T numbers where there is one a step; with return_sequences=False a row or a number
+    for each sequence, of an array (N, T, input_size) an array. With an input_size of 1 a list of lists of one
     number each, [[1], [2]], is one sequence of rows. One contiguous float64 sequence is read where it lies, all else is
     copied once. Bad values raise TypeError or ValueError before anything changes, and a result that is not a number
     OverflowError.
@@ -235,7 +240,9 @@ class RNN(Base, core.RNNCore):
         if spec.shuffle:
             whole._generator = source.getrandbits(64)
         self._become(whole)
-        self.losses, self.validation_losses, self.best_epoch = [], [], None
+        self.losses: list[float] = []
+        self.validation_losses: list[float] = []
+        self.best_epoch: int | None = None
 
     @staticmethod
     def _made(spec: Spec, settings: dict[str, Any]) -> Any:
@@ -273,11 +280,13 @@ class RNN(Base, core.RNNCore):
         ----------
         inputs : one sequence or a list of them.
         targets : alike, with as many steps: output_size numbers each; with output "softmax" one, the number of the
-            class from 0 to output_size - 1; with binary cross-entropy numbers from 0 to 1. With return_sequences=False
-            one for each sequence.
-        sample_weight : how much each step counts, in the shape of the steps, or one number for each sequence: finite,
-            not negative. Masks of bools are welcome. Where it is 0 the target is not looked at, and can be NaN; the
-            step still moves the state. None: each is 1.
+            class from 0 to output_size - 1; with binary cross-entropy numbers from 0 to 1. Where there is one number a
+            step, an array (N, T) will do beside inputs (N, T, input_size). With return_sequences=False one target a
+            sequence: a number or a row for one sequence, N of them for a list of N.
+        sample_weight : how much each step counts, numbers from 0 on or a mask of bools, in the shape of the steps: T,
+            a list of such, or an array (N, T) or (N, T, 1). Or one number for every sequence, which with
+            return_sequences=False is the only way. Where it is 0 the target is not looked at, it may be NaN; the step
+            still moves the state. None: all count alike.
         validation : (inputs, targets) or (inputs, targets, sample_weight), whose loss, measured with the parameters as
             they are when an epoch begins, goes to `validation_losses`. With a `patience` training ends after more than
             that many epochs in a row whose validation loss was not smaller than the best by more than `min_delta`, and
@@ -327,12 +336,13 @@ class RNN(Base, core.RNNCore):
             self.best_epoch = None if best is None else measured + best
 
     def _take_validation(self, validation: Any, training: tuple[Any, Any], data: _data.Examples) -> _data.Examples:
-        """Validation data; what is the training's own object is the training's own buffer, so that the core can tell."""
+        """Where both are the training's own objects they are in its buffers, and the core can tell."""
         if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
             raise ValueError("validation must be (inputs, targets) or (inputs, targets, sample_weight)")
         inputs, targets, weight = (*validation, None)[:3]
-        same = data if inputs is training[0] and targets is training[1] else None
-        return _data.take_examples(self._spec, inputs, targets, weight, "validation", same)
+        if inputs is training[0] and targets is training[1]:
+            return _data.take_again(self._spec, data, weight, "validation")
+        return _data.take_examples(self._spec, inputs, targets, weight, "validation")
 
     def _take_scales(self, data: _data.Examples) -> None:
         """With standardize=True those that are not there yet; else a look whether they would be of use."""
@@ -344,8 +354,8 @@ class RNN(Base, core.RNNCore):
                 means, deviations = self._moments(data, bool(of_targets))
                 if not all(map(isfinite, [*means, *deviations])):
                     raise ValueError(f"the {'targets' if of_targets else 'inputs'} are too large to be standardized")
-                for which, found in ((2 * of_targets, means), (2 * of_targets + 1, [d or 1.0 for d in deviations])):
-                    scales[which] = found if scales[which] is None else scales[which]
+                for which, numbers in ((2 * of_targets, means), (2 * of_targets + 1, [d or 1.0 for d in deviations])):
+                    scales[which] = numbers if scales[which] is None else scales[which]
         self._scales = scales[0], scales[1], scales[2], scales[3]
 
     def evaluate(self, inputs: Any, targets: Any, sample_weight: Any = None) -> float:
@@ -385,6 +395,8 @@ class RNN(Base, core.RNNCore):
     def predict(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
         """What comes out at every step: values; with output "sigmoid" 0 or 1; with "softmax" the likeliest class.
 
+        With return_sequences=False that is after the last step alone, one number or row for each sequence.
+
         Parameters
         ----------
         inputs : one sequence or a list of them, each from a fresh state.
@@ -398,7 +410,7 @@ class RNN(Base, core.RNNCore):
         size = self._spec.target_size
         if not self._spec.integers:
             return self._give(predictions, inputs, x, size)
-        decisions = _data.result_for(inputs, "q", sum(x.lengths) * size)
+        decisions = _data.result_for(inputs, "q", len(predictions) // self.output_size * size)
         if self._spec.classes:
             core.choose_classes(predictions, self.output_size, decisions)
         else:
@@ -418,14 +430,15 @@ class RNN(Base, core.RNNCore):
     def hidden_states(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
         """The hidden state after every step: T rows of hidden_size floats; all else as with predict()."""
         states, x = self._run(inputs, state, hidden=True)
-        return self._give(states, inputs, x, self.hidden_size, flat=False)
+        return self._give(states, inputs, x, self.hidden_size, hidden=True)
 
     def generate(self, inputs: Any, steps: int, *, state: MutableSequence[float] | None = None) -> Any:
         """Run over `inputs`, then go on alone, with each prediction as the next input; returns `steps` predictions.
 
-        The first is the one after the last input. They are those of predict(), in the kind of `inputs`. A prediction
-        must be able to be an input: input_size is output_size, or with output "softmax" 1, and then the class number is
-        fed back (else a one in its place among zeros).
+        The first is the one after the last input. They are those of predict(), in the kind of `inputs`: of pandas with
+        its names, and with an index that goes on where it has a frequency or a step. A prediction must be able to be an
+        input: input_size is output_size, or with output "softmax" 1, and then the class number is fed back (else a one
+        in its place among zeros).
 
         Parameters
         ----------
@@ -440,7 +453,7 @@ class RNN(Base, core.RNNCore):
             )
         x = _data.take_sequences(inputs, "inputs", self.input_size)
         steps = count(steps, "steps")
-        if x.given is not None:
+        if x.several:
             raise ValueError("generate() goes on from one sequence, and inputs is a list of them: call it for each")
         if not len(x.numbers):
             raise ValueError("inputs is empty: there is nothing to go on from")
@@ -457,8 +470,10 @@ class RNN(Base, core.RNNCore):
             for i, value in enumerate(predictions):
                 decisions[i] = int(value)
             predictions = decisions
+        shape = (steps,) if size == 1 else (steps, size)
+        result = _data.give(predictions, inputs, shape, rows="next", same_columns=size == self.input_size)
         put_state(h, state)
-        return _data.give(predictions, inputs, (steps,) if size == 1 else (steps, size), index=False)
+        return result
 
     # ---- sample by sample ----
 
@@ -502,7 +517,7 @@ class RNN(Base, core.RNNCore):
             weight = not_negative(weight, "weight")
         if weight > 0.0:
             self._take_row(target, "target", self._targets)
-            self._check_targets(self._targets, None, "target")
+            _data.check_target(self._spec, self._targets, "target")
         try:
             prediction = self._learn(weight)
         except OverflowError:
@@ -533,31 +548,43 @@ class RNN(Base, core.RNNCore):
     def _run(
         self, inputs: Any, state: MutableSequence[float] | None, hidden: bool = False
     ) -> tuple[memoryview[float], _data.Sequences]:
-        """The predictions at every step, or the hidden states, and the inputs as the core took them."""
+        """The predictions, or the hidden states at every step, and the inputs as the core took them."""
         x = _data.take_sequences(inputs, "inputs", self.input_size)
-        if state is not None and x.given is not None:
+        if state is not None and x.several:
             raise ValueError("with a state inputs must be one sequence, not a list of them")
+        rows, size = sum(x.lengths), self.hidden_size if hidden else self.output_size
+        if not (hidden or self._spec.return_sequences):
+            x.refuse_empty()
+            rows = len(x.lengths)
         h = None if state is None else self._take_state(state)
         self._check_scales()
         self._check_parameters()
-        result = _data.result_for(inputs, "d", sum(x.lengths) * (self.hidden_size if hidden else self.output_size))
+        result = _data.result_for(inputs, "d", rows * size)
         self._predict(x.numbers, x.lengths, h, None if hidden else result, result if hidden else None)
         check_result(result)
         if h is not None:
             put_state(h, state)
         return result, x
 
-    def _give(self, result: memoryview[Any], inputs: Any, x: _data.Sequences, size: int, flat: bool = True) -> Any:
-        """The result of _run() in the caller's kind; rows of one number are flat."""
-        row = () if flat and size == 1 else (size,)
+    def _give(self, result: memoryview[Any], inputs: Any, x: _data.Sequences, size: int, hidden: bool = False) -> Any:
+        """The result of _run() in the caller's kind; rows of one prediction are flat."""
+        row = () if size == 1 and not hidden else (size,)
+        each = not (hidden or self._spec.return_sequences)
+
+        def give(part: memoryview[Any], like: Any, length: int) -> Any:
+            if not each:
+                return _data.give(part, like, (length, *row))
+            return _data.give(part, like, row, rows="other") if row else part[0]
+
         if x.given is None:
-            return _data.give(result, inputs, (x.lengths[0], *row))
+            return give(result, inputs, x.lengths[0])
         if dimensions(inputs) == 3:
-            return _data.give(result, inputs, (*inputs.shape[:2], *row))
+            return _data.give(result, inputs, (len(x.lengths), *row) if each else (*inputs.shape[:2], *row))
         results, start = [], 0
         for length, given in zip(x.lengths, x.given, strict=True):
-            results.append(_data.give(result[start * size : (start + length) * size], given, (length, *row)))
-            start += length
+            stop = start + (1 if each else length) * size
+            results.append(give(result[start:stop], given, length))
+            start = stop
         return results
 
     def _take_row(self, value: Any, name: str, row: memoryview[float]) -> None:
@@ -565,9 +592,15 @@ class RNN(Base, core.RNNCore):
         if len(row) == 1 and (type(value) is float or not _data.depth(value)):
             row[0] = value if type(value) is float and value - value == 0.0 else number(value, name)
             return
-        numbers = _data.take(value, name)
+        try:
+            numbers = _data.take(value, name)
+        except ValueError:
+            if _data.depth(value) < 2:
+                raise
+            wanted = "a number" if len(row) == 1 else f"a row of {len(row)} numbers"
+            raise ValueError(f"{name} must be one step, {wanted}, not rows: train() and predict() take many") from None
         if len(numbers) != len(row):
-            raise ValueError(f"{name} must have {len(row)} numbers, not {len(numbers)}")
+            raise ValueError(f"{name} must have {len(row)} number{'s' * (len(row) > 1)}, not {len(numbers)}")
         row[:] = numbers
 
     def _take_state(self, state: Any, to_be_written: bool = True) -> memoryview[float]:
@@ -584,36 +617,6 @@ class RNN(Base, core.RNNCore):
             kind = f"a read-only array or one of {state.dtype}" if hasattr(state, "dtype") else type_name(state)
             raise TypeError(f"state is overwritten: it must be a list or a writable array of float64, not {kind}")
         return memoryview(bytearray(numbers)).cast("d")
-
-    def _check_lengths(self, x: _data.Sequences, y: _data.Sequences) -> None:
-        if (x.given is None) != (y.given is None):
-            if x.given is None:
-                hint = ". A class is one number a step, not a row" if self._spec.classes else ""
-                raise ValueError(f"inputs is one sequence, and targets a list of sequences: both must be alike{hint}")
-            hint = "one for each, and a target for every step: repeat what belongs to a whole sequence"
-            raise ValueError(f"inputs is a list of sequences, and targets is not: it must have {hint}")
-        if len(x.lengths) != len(y.lengths):
-            raise ValueError(f"inputs has {len(x.lengths)} sequences, and targets {len(y.lengths)}")
-        for i, (of_x, of_y) in enumerate(zip(x.lengths, y.lengths, strict=True)):
-            if of_x != of_y:
-                which = "inputs and targets" if x.given is None else f"inputs[{i}] and targets[{i}]"
-                raise ValueError(f"{which} must be of one length, not {of_x} and {of_y}")
-        if not sum(x.lengths):
-            raise ValueError("inputs and targets are empty: there is nothing to learn from")
-
-    def _check_targets(self, targets: memoryview[float], y: _data.Sequences | None, name: str) -> None:
-        """Hold targets to what the loss can take: all of a training, or of one step, where `y` is None."""
-        low, high = self._spec.targets
-        if low == -inf and high == inf:
-            return
-        position = core.find_out_of_range(targets, low, high, self._spec.classes)
-        if position >= 0:
-            if y is not None:
-                name = y.place(name, position, self._spec.target_size)
-            elif len(targets) > 1:
-                name = f"{name}[{position}]"
-            kind = "the number of a class, " if self._spec.classes else ""
-            raise ValueError(f"{name} must be {kind}from {low:g} to {high:g}, not {targets[position]:.17g}")
 
     def _check_scales(self) -> None:
         missing = [name for name in self._spec.scales if getattr(self, name) is None]
@@ -651,6 +654,7 @@ class RNN(Base, core.RNNCore):
     def _restore(self, state: dict[str, Any]) -> None:
         memory = state["_memory"]
         check_list(state["losses"], "losses")
+        check_list(state["validation_losses"], "validation_losses")
         settings = {name: state[name] for name in SETTINGS if not isinstance(vars(RNN)[name], SettingOfKind)}
         # Pickles from before a setting of a kind existed lack it.
         settings |= {name: state.get(name) for name in SETTINGS if name not in settings}
@@ -664,6 +668,12 @@ class RNN(Base, core.RNNCore):
         whole._memory = doubles(numbers)
         check_waiting(spec, state["_state"], state["_waiting"])
         whole._state, whole._waiting = state["_state"], state["_waiting"]
+        if not 0 <= state["_generator"] < 2**64:
+            raise ValueError("no generator has such a state")
+        whole._generator = state["_generator"]
+        for name, numbers in zip(SCALES, state["_scales"], strict=True):
+            if numbers is not None:
+                setattr(whole, name, numbers)
         self._become(whole)
         vars(self).update((name, value) for name, value in state.items() if name not in self.VALUES)
 
@@ -708,8 +718,8 @@ def warn_of_scale(column: int, mean: float, deviation: float, columns: int) -> N
 
     which = "inputs have" if columns == 1 else f"column {column} of inputs has"
     warnings.warn(
-        f"{which} a mean of {mean:.4g} and a standard deviation of {deviation:.4g}: a network learns little from numbers "
-        "so far from 0 and 1. Make it with standardize=True, or scale them",
+        f"{which} a mean of {mean:.4g} and a standard deviation of {deviation:.4g}: a network learns little from "
+        "numbers so far from 0 and 1. Make it with standardize=True, or scale them",
         UserWarning,
         stacklevel=4,
     )

@@ -35,11 +35,13 @@ class SimpleRNN(Base, core.SimpleRNNCore):
     w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output : the weights, floats, readable and writable.
     hidden_state : float from 0.0, when fresh, to 1.0: the hidden unit after the last step(), learn() or train().
     lr, epochs : as above, readable and writable.
-    losses : list of floats, the total loss (sum of squared errors) of every epoch that train() has completed.
+    losses : list of floats, the total loss (sum of squared errors) of every epoch that train() has completed. An RNN
+        with loss "half_squared_error" tells half the squared error, the mean a step: for the same predictions over T
+        steps, these are 2 * T times as much.
 
-    Inputs and targets are one number a step: lists, tuples, ranges and other iterables, array.array, memoryviews, NumPy
-    arrays, pandas Series, torch tensors. Contiguous float64 data is read where it lies, all else is copied once. Bad
-    values raise TypeError or ValueError before anything changes.
+    Inputs and targets are T numbers, one a step, or T rows of one: lists, tuples, ranges and other iterables,
+    array.array, memoryviews, NumPy arrays, pandas Series and DataFrames, torch tensors. Contiguous float64 data is read
+    where it lies, all else is copied once. Bad values raise TypeError or ValueError before anything changes.
 
     Two networks are equal when their weights, hidden_state, lr and epochs are. Networks can be copied and pickled.
 
@@ -69,7 +71,7 @@ class SimpleRNN(Base, core.SimpleRNNCore):
 
         Parameters
         ----------
-        inputs, targets : T numbers each, T > 0.
+        inputs, targets : T numbers each, or T rows of one, T > 0.
         verbose : print the loss at epochs 0, 10, 20, ...
 
         Raises
@@ -78,8 +80,8 @@ class SimpleRNN(Base, core.SimpleRNNCore):
         OverflowError : an update was not finite; the network is as it was before that update.
         KeyboardInterrupt : Ctrl-C; the network is as it was after the last complete step, and training can go on.
         """
-        x = _data.take(inputs, "inputs")
-        y = _data.take(targets, "targets")
+        x = _data.take_column(inputs, "inputs")
+        y = _data.take_column(targets, "targets")
         if len(x) != len(y):
             raise ValueError(f"inputs and targets must be of one length, not {len(x)} and {len(y)}")
         if not len(x):
@@ -104,11 +106,26 @@ class SimpleRNN(Base, core.SimpleRNNCore):
         core.round_probabilities(probabilities, classes)
         return _data.give(classes, inputs)
 
+    def hidden_states(self, inputs: Any) -> Any:
+        """The hidden unit's value after each input, from a fresh hidden state.
+
+        T numbers in, T floats from 0 to 1 out, in the kind of `inputs`. Nothing in the network changes.
+        """
+        x = _data.take_column(inputs, "inputs")
+        states = _data.result_for(inputs, "d", len(x))
+        self._predict(x, None, states)
+        return _data.give(states, inputs)
+
     def _probabilities(self, inputs: Any) -> memoryview[float]:
-        x = _data.take(inputs, "inputs")
+        x = _data.take_column(inputs, "inputs")
         probabilities = _data.result_for(inputs, "d", len(x))
-        self._predict(x, probabilities)
+        self._predict(x, probabilities, None)
         return probabilities
+
+    def __delattr__(self, name: str) -> None:
+        if name in VALUES:
+            raise AttributeError(f"{name} cannot be deleted")
+        super().__delattr__(name)
 
     def __repr__(self) -> str:
         values = (f"{name}={getattr(self, name):.6g}" for name in ("lr", "epochs", *WEIGHTS, "hidden_state"))

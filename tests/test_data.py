@@ -177,6 +177,44 @@ def test_arrays_out(network, kind):
         assert (probabilities.format, classes.format) == ("d", "q")
 
 
+COLUMNS = {
+    "list": lambda: [[v] for v in VALUES],
+    "tuples": lambda: tuple((v,) for v in VALUES),
+    "list of arrays": lambda: [np.array([v]) for v in VALUES],
+    "generator": lambda: ([v] for v in VALUES),
+    "NumPy": lambda: np.array(VALUES)[:, None],
+    "NumPy float64": lambda: np.array(VALUES, float)[:, None],
+    "NumPy object": lambda: np.array(VALUES, object)[:, None],
+    "memoryview": lambda: memoryview(np.array(VALUES, float)[:, None]),
+    "DataFrame": lambda: pd.DataFrame({"x": VALUES}, index=list("abcdefgh")),
+    "subclass of list": lambda: List(List([v]) for v in VALUES),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_rows_of_one_number(fastrnn, network, kind):
+    """(T, 1) in, T numbers out."""
+    expected = fastrnn.SimpleRNN(epochs=3, seed=4)
+    expected.train(VALUES, VALUES, verbose=False)
+    network.train(COLUMNS[kind](), COLUMNS[kind](), verbose=False)
+    assert network == expected
+    for method in ("predict_proba", "predict", "hidden_states"):
+        result = getattr(network, method)(COLUMNS[kind]())
+        assert np.shape(result) == (8,)
+        assert list(result) == getattr(expected, method)(VALUES)
+    if kind == "DataFrame":
+        assert type(result) is pd.Series
+        assert list(result.index) == list("abcdefgh")
+
+
+@pytest.mark.parametrize("kind", [*ARRAYS, "list of int", "generator"])
+def test_hidden_states_in_kind(network, kind):
+    given = KINDS[kind]
+    states = network.hidden_states(given())
+    assert type(states) is type(network.predict_proba(given()))
+    assert list(states) == network.hidden_states([float(v) for v in VALUES])
+
+
 def test_range(network):
     assert network.predict_proba(range(5)) == network.predict_proba([0, 1, 2, 3, 4])
 
@@ -188,6 +226,10 @@ def test_generators_longer_than_a_chunk(network):
 @pytest.mark.parametrize("empty", [[], (), array("d"), np.array([]), memoryview(array("d")), iter([])])
 def test_nothing_in_nothing_out(network, empty):
     assert len(network.predict_proba(empty)) == len(network.predict(empty)) == 0
+
+
+def test_empty_columns(network):
+    assert len(network.predict(np.zeros((0, 1)))) == 0
 
 
 def test_empty_series(network):
@@ -213,6 +255,13 @@ def test_float64_is_read_in_place(take):
     for given in (values, memoryview(values), values[1:], array("d", VALUES), pd.Series(values), read_only()):
         view = take(given, "inputs")
         assert np.shares_memory(np.asarray(view), np.asarray(given))
+
+
+def test_columns_are_read_in_place(network):
+    take_column = type(network).train.__globals__["_data"].take_column
+    values = np.array(VALUES, dtype=float)[:, None]
+    for given in (values, memoryview(values), values[1:], pd.DataFrame(values, copy=False)):
+        assert np.shares_memory(np.asarray(take_column(given, "inputs")), np.asarray(given))
 
 
 def test_integers_are_exact_to_the_last_bit(take):

@@ -124,12 +124,16 @@ class TestTwins:
     def test_predict(self, packages, values, data):
         inputs = [x for x, _ in data]
         transcription = Transcription(values, 0.1)
-        expected = [transcription.step(x) for x in inputs]
+        expected, states = [], []
+        for x in inputs:
+            expected.append(transcription.step(x))
+            states.append(transcription.hidden_state)
         for package in packages:
             network = network_with(package, values, 0.1)
             before = bits(network)
             assert packed(*network.predict_proba(inputs)) == packed(*expected)
             assert network.predict(inputs) == [round(p) for p in expected]
+            assert packed(*network.hidden_states(inputs)) == packed(*states)
             assert bits(network) == before
             assert packed(*(network.step(x) for x in inputs)) == packed(*expected)
             assert bits(network)[40:48] == packed(transcription.hidden_state)
@@ -162,9 +166,11 @@ class TestTwins:
                 loss += error * error
             loop.losses.append(loss)
         assert bits(compiled) == bits(loop)
-        probabilities = compiled.predict_proba(view)
+        probabilities, states = compiled.predict_proba(view), compiled.hidden_states(view)
         compiled.reset()
-        assert bytes(probabilities) == packed(*(compiled.step(x) for x in view))
+        stepped = [(compiled.step(x), compiled.hidden_state) for x in view]
+        assert bytes(probabilities) == packed(*(probability for probability, _ in stepped))
+        assert bytes(states) == packed(*(state for _, state in stepped))
 
 
 class Five(float):

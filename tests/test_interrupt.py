@@ -147,6 +147,7 @@ calls = {
     "train": lambda values: network.train(values, values, verbose=False),
     "predict_proba": network.predict_proba,
     "predict": network.predict,
+    "hidden_states": network.hidden_states,
 }
 calls[call](values[:1000])
 before = peak()
@@ -156,7 +157,7 @@ print(peak() - before - 8 * output * length // 1024)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak of a process is read from /proc")
-@pytest.mark.parametrize(("call", "output"), [("train", 0), ("predict_proba", 1), ("predict", 2)])
+@pytest.mark.parametrize(("call", "output"), [("train", 0), ("predict_proba", 1), ("predict", 2), ("hidden_states", 1)])
 @pytest.mark.parametrize(("backend", "length"), [("base", 10**7), ("python", 10**6)], indirect=["backend"])
 def test_memory_does_not_grow_with_the_sequence(backend, length, call, output):
     """The process's peak, in kB, beyond `output` results of 8 bytes a step, on data that is there already."""

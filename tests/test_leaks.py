@@ -14,9 +14,13 @@ from tests.conftest import examples
 
 CALLS = 200
 
-pytestmark = pytest.mark.skipif(
-    sys.getallocatedblocks() == 0, reason="this Python counts no memory blocks: PYTHONMALLOC=malloc, or a build without"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        sys.getallocatedblocks() == 0,
+        reason="this Python counts no memory blocks: PYTHONMALLOC=malloc, or a build without",
+    ),
+    pytest.mark.filterwarnings("ignore:.*standardize=True:UserWarning"),  # its numbers are large
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -128,6 +132,7 @@ SUCCEED = {
     "predict_proba from a range": lambda g: g.network.predict_proba(range(8)),
     "predict_proba from a generator": lambda g: g.network.predict_proba(x for x in g.floats),
     "predict_proba from nothing": lambda g: g.network.predict_proba([]),
+    "hidden states of one unit": lambda g: (g.network.hidden_states(g.values), g.network.hidden_states(g.floats)),
     "step": lambda g: (g.network.step(g.number), g.network.step(g.integer), g.network.step(g.fractions[0])),
     "learn": lambda g: (g.network.learn(*g.floats[:2]), g.network.learn(g.integer, g.fractions[0])),
     "reset": lambda g: g.network.reset(),
@@ -156,7 +161,10 @@ SUCCEED |= {
     "write an RNN": lambda g: (setattr(g.rnn, "b_output", [0.5]), setattr(g.rnn, "state", g.short[:1]), g.rnn.reset()),
     "copy an RNN": lambda g: copy.deepcopy(g.rnn) == g.rnn,
     "choose classes": lambda g: g.core.choose_classes(memoryview(g.values), 2, memoryview(g.classes)[:4]),
-    "look for what is out of range": lambda g: g.core.find_out_of_range(memoryview(g.values), 0.0, 0.5, True),
+    "look for what is out of range": lambda g: g.core.find_bad_target(memoryview(g.values), None, 1, 0.0, 0.5, True),
+    "look for it where it counts": lambda g: g.core.find_bad_target(
+        g.writable, memoryview(g.values), 1, 0.0, 1.0, True
+    ),
 }
 
 FAIL = {
@@ -176,9 +184,9 @@ FAIL = {
     "predict from a generator": lambda g: g.network.predict(one_then_infinity()),
     "predict_proba from a word": lambda g: g.network.predict_proba(g.ends_in_a_word),
     "predict_proba from a huge number": lambda g: g.network.predict_proba(g.huge),
-    "predict the core to another length": lambda g: g.network._predict(memoryview(g.values), memoryview(g.short)),
-    "predict the core to what cannot be written": lambda g: g.network._predict(memoryview(g.values), g.read_only),
-    "predict the core to no buffer": lambda g: g.network._predict(memoryview(g.values), g.number),
+    "predict the core to another length": lambda g: g.network._predict(memoryview(g.values), memoryview(g.short), None),
+    "predict the core to what cannot be written": lambda g: g.network._predict(memoryview(g.values), None, g.read_only),
+    "predict the core to no buffer": lambda g: g.network._predict(memoryview(g.values), g.number, None),
     "step with a word": lambda g: g.network.step(g.ends_in_a_word[2]),
     "step with infinity": lambda g: g.network.step(g.ends_in_infinity[1]),
     "learn from None": lambda g: g.network.learn(g.number, None),
@@ -187,6 +195,9 @@ FAIL = {
     "write a word": lambda g: setattr(g.network, "hidden_state", g.ends_in_a_word[2]),
     "write a negative lr": lambda g: setattr(g.network, "lr", -1.0),
     "list to doubles of another length": lambda g: g.core.copy_numbers(g.floats, 0, 8, memoryview(g.short)),
+    "look for bad targets with fewer weights": lambda g: g.core.find_bad_target(
+        memoryview(g.values), memoryview(g.short), 1, 0.0, 1.0, False
+    ),
     "round to another length": lambda g: g.core.round_probabilities(memoryview(g.values), memoryview(g.classes)[:3]),
 }
 

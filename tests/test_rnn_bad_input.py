@@ -87,6 +87,18 @@ OPTIONS = {
         "with output='softmax' output_size is the number of classes, at least 2, and it is 1",
     ),
     "no inputs": ((2,), {"input_size": 0}, ValueError, "input_size must be at least 1, and it is 0"),
+    "a number for a bool": (
+        (2,),
+        {"return_sequences": 1},
+        TypeError,
+        "return_sequences must be True or False, not int",
+    ),
+    "an array for a bool": (
+        (2,),
+        {"return_sequences": np.array([True])},
+        TypeError,
+        "return_sequences must be True or False, not ndarray",
+    ),
     "momentum of adam": (
         (2,),
         {"optimizer": "adam", "momentum": 0.9},
@@ -212,7 +224,9 @@ def test_settings(fastrnn, network, name, value, error, message):
     assert state_of(network) == before
 
 
-@pytest.mark.parametrize("name", ["hidden_size", "cell", "input_size", "output", "loss", "optimizer"])
+@pytest.mark.parametrize(
+    "name", ["hidden_size", "cell", "input_size", "output", "loss", "optimizer", "return_sequences"]
+)
 def test_what_is_fixed(network, name):
     with pytest.raises(AttributeError, match=f"^{name} cannot be changed: make a new RNN$"):
         setattr(network, name, getattr(network, name))
@@ -260,6 +274,348 @@ def test_lengths_of_several(network):
         assert state_of(network) == before
 
 
+ONE = [[0, 1]] * 3
+TWO = [[[0, 1]] * 3, [[0, 1]] * 2]
+EACH = "a network made with return_sequences=False takes one for each sequence"
+TAKES = {  # options, inputs, targets, weights, message
+    "targets for sequences, not for steps": (
+        {},
+        TWO,
+        [1, 0],
+        None,
+        f"inputs is a list of sequences, and targets is not: it must have one for each, one for every step ({EACH})",
+    ),
+    "one target for all steps": (
+        {},
+        ONE,
+        1,
+        None,
+        f"targets is a single number; it must be a sequence, one target a step ({EACH})",
+    ),
+    "one NumPy target for all steps": (
+        {},
+        ONE,
+        np.float64(1),
+        None,
+        "targets is a single number; it must be a sequence",
+    ),
+    "a column of targets": (
+        {},
+        TWO,
+        [[1], [0]],
+        None,
+        f"inputs[0] and targets[0] must be of one length, not 3 and 1 ({EACH})",
+    ),
+    "NaN": (
+        {"output": "linear"},
+        ONE,
+        [1, nan, 0],
+        None,
+        "targets[1] must be finite, not nan: give its step a sample_weight of 0 to leave it out",
+    ),
+    "NaN in a table": (
+        {"output": "linear"},
+        np.zeros((2, 3, 2)),
+        np.array([[1, 2, 3], [0, nan, 0]]),
+        [[1, 1, 1], [1, 1, 0]],
+        "targets[1][1] must be finite, not nan: give its step a sample_weight of 0 to leave it out",
+    ),
+    "NaN in a sequence that counts": (
+        {},
+        TWO,
+        [[1, nan, 0], [1, nan]],
+        [0, 0.5],
+        "targets[1][1] must be finite, not nan: give its step a sample_weight of 0 to leave it out",
+    ),
+    "a masked target": (
+        {},
+        ONE,
+        np.ma.masked_array([1.0, 0.0, 1.0], [False, True, False]),
+        None,
+        "targets[1] must be finite, not nan: give its step a sample_weight of 0",
+    ),
+    "infinity in rows": (
+        {"output": "linear", "output_size": 2},
+        ONE,
+        [[1, 2], [3, inf], [nan, 1]],
+        [1, 1, 0],
+        "targets[1][1] must be finite, not inf: give its step",
+    ),
+    "no class": (
+        {"output": "softmax", "output_size": 2},
+        ONE,
+        [1, -1, 0],
+        [0, 1, 1],
+        "targets[1] must be the number of a class, from 0 to 1, not -1",
+    ),
+    "NaN for a class": (
+        {"output": "softmax", "output_size": 2},
+        ONE,
+        [1, nan, 0],
+        None,
+        "targets[1] must be finite, not nan",
+    ),
+    "a negative weight": (
+        {},
+        TWO,
+        [[1, 0, 1], [0, 1]],
+        [[1, 0, 1], [0, -1]],
+        "sample_weight[1][1] must not be negative, and it is -1.0",
+    ),
+    "a negative weight of a step": (
+        {},
+        ONE,
+        [1, 0, 1],
+        [1, -0.5, 1],
+        "sample_weight[1] must not be negative, and it is -0.5",
+    ),
+    "a negative weight of a sequence": ({}, TWO, [[1, 0, 1], [0, 1]], [1, -2], "sample_weight[1] must not be negative"),
+    "a negative weight of all": ({}, ONE, [1, 0, 1], -2, "sample_weight must not be negative, and it is -2.0"),
+    "a weight of NaN": ({}, ONE, [1, 0, 1], [1, 0, nan], "sample_weight[2] must be finite, not nan"),
+    "an infinite weight in a table": (
+        {},
+        np.zeros((2, 3, 2)),
+        np.zeros((2, 3)),
+        np.array([[1, 1, 1], [inf, 1, 1]]),
+        "sample_weight[1][0] must be finite, not inf",
+    ),
+    "no weight": ({}, ONE, [1, 0, 1], [0, 0, 0], "sample_weight is 0 at every step: there is nothing to learn from"),
+    "no weight of a sequence": (
+        {},
+        ONE,
+        [1, 0, 1],
+        False,
+        "sample_weight is 0 at every step: there is nothing to learn",
+    ),
+    "a weight for nothing": (
+        {},
+        [np.zeros((0, 2)), [[0, 1]]],
+        [[], [1]],
+        [1, 0],
+        "sample_weight is 0 at every step: there is nothing to learn from",
+    ),
+    "too few weights": ({}, ONE, [1, 0, 1], [1, 1], "inputs and sample_weight must be of one length, not 3 and 2"),
+    "too few weights in a sequence": (
+        {},
+        TWO,
+        [[1, 0, 1], [0, 1]],
+        [[1, 1, 1], [1]],
+        "inputs[1] and sample_weight[1] must be of one length, not 2 and 1",
+    ),
+    "too many weights of sequences": (
+        {},
+        TWO,
+        [[1, 0, 1], [0, 1]],
+        [1, 1, 1],
+        "inputs has 2 sequences, and sample_weight 3: it must be one for each",
+    ),
+    "weights for another list": (
+        {},
+        TWO,
+        [[1, 0, 1], [0, 1]],
+        [[1, 1, 1]],
+        "inputs has 2 sequences, and sample_weight 1",
+    ),
+    "weights of sequences for one": (
+        {},
+        ONE,
+        [1, 0, 1],
+        [[1, 1, 1]],
+        "inputs is one sequence, and sample_weight a list of sequences: both must be alike",
+    ),
+    "a table of weights too narrow": (
+        {},
+        np.zeros((2, 3, 2)),
+        np.zeros((2, 3)),
+        np.ones((2, 2)),
+        "inputs[0] and sample_weight[0] must be of one length, not 3 and 2",
+    ),
+    "a number for each weight": (
+        {},
+        TWO,
+        [[1, 0, 1], [0, 1]],
+        [[[1, 1]] * 3, [[1, 1]] * 2],
+        "sample_weight[0][0] must have 1 number, not 2",
+    ),
+    "targets for steps, not for sequences": (
+        {"return_sequences": False},
+        TWO,
+        [[1, 0, 1], [0, 1]],
+        None,
+        "targets must be a number for each sequence, not several: return_sequences is False",
+    ),
+    "targets for the steps of one": (
+        {"return_sequences": False},
+        ONE,
+        [1, 0, 1],
+        None,
+        "targets must be a number for the whole sequence, and it has 3: return_sequences is False",
+    ),
+    "no target for one": (
+        {"return_sequences": False},
+        ONE,
+        [],
+        None,
+        "targets must be a number for the whole sequence, and it has 0",
+    ),
+    "rows for the steps of one": (
+        {"return_sequences": False, "output_size": 2},
+        ONE,
+        [[1, 0]] * 3,
+        None,
+        "targets must be a row of 2 numbers for the whole sequence, and it has 3: return_sequences is False",
+    ),
+    "a row too long for one": (
+        {"return_sequences": False, "output_size": 2},
+        ONE,
+        [1, 0, 1],
+        None,
+        "targets must be a row of 2 numbers for the whole sequence, and it has 3",
+    ),
+    "tables for sequences": (
+        {"return_sequences": False, "output_size": 2},
+        TWO,
+        [[[1, 0]] * 3, [[1, 0]] * 2],
+        None,
+        "targets must be a row of 2 numbers for each sequence, not several: return_sequences is False",
+    ),
+    "a table of classes": (
+        {"return_sequences": False, "output": "softmax", "output_size": 2},
+        np.zeros((2, 3, 2)),
+        np.zeros((2, 3)),
+        None,
+        "targets must be the number of a class for each sequence, not several: return_sequences is False",
+    ),
+    "one-hot classes": (
+        {"return_sequences": False, "output": "softmax", "output_size": 2},
+        TWO,
+        [[1, 0], [0, 1]],
+        None,
+        "targets must be the number of a class for each sequence, not several",
+    ),
+    "too many targets": (
+        {"return_sequences": False},
+        TWO,
+        [1, 0, 1],
+        None,
+        "inputs has 2 sequences, and targets 3: it must be one for each",
+    ),
+    "weights for steps, not for sequences": (
+        {"return_sequences": False},
+        TWO,
+        [1, 0],
+        [[1, 0, 1], [0, 1]],
+        "sample_weight must be a number for each sequence, not several: return_sequences is False",
+    ),
+    "weights for the steps of one sequence": (
+        {"return_sequences": False},
+        ONE,
+        1,
+        [1, 0, 1],
+        "sample_weight must be a number for the whole sequence, and it has 3: return_sequences is False",
+    ),
+    "NaN for a sequence": (
+        {"return_sequences": False},
+        TWO,
+        [1, nan],
+        None,
+        "targets[1] must be finite, not nan: give its sequence a sample_weight of 0 to leave it out",
+    ),
+    "NaN in a row for a sequence": (
+        {"return_sequences": False, "output_size": 2},
+        TWO,
+        [[1, 0], [1, nan]],
+        [0, 1],
+        "targets[1][1] must be finite, not nan: give its sequence a sample_weight of 0",
+    ),
+    "NaN for the only sequence": ({"return_sequences": False}, ONE, nan, None, "targets must be finite, not nan"),
+    "a class too high for one": (
+        {"return_sequences": False, "output": "softmax", "output_size": 2},
+        ONE,
+        2,
+        None,
+        "targets must be the number of a class, from 0 to 1, not 2",
+    ),
+    "a probability too high in a row": (
+        {"return_sequences": False, "output_size": 2},
+        ONE,
+        [1, 3],
+        None,
+        "targets[1] must be from 0 to 1, not 3",
+    ),
+    "an empty sequence": (
+        {"return_sequences": False},
+        [[[0, 1]], []],
+        [1, 0],
+        None,
+        "inputs[1] is empty: with return_sequences=False every sequence needs a step",
+    ),
+    "an only sequence that is empty": (
+        {"return_sequences": False},
+        [],
+        1,
+        None,
+        "inputs is empty: with return_sequences",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "inputs", "targets", "weights", "message"), TAKES.values(), ids=TAKES)
+def test_examples(fastrnn, options, inputs, targets, weights, message):
+    network = fastrnn.RNN(2, input_size=2, seed=1, **({"output": "sigmoid"} | options))
+    before = state_of(network)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        network.train(inputs, targets, sample_weight=weights)
+    assert state_of(network) == before
+
+
+def test_examples_of_another_name(network):
+    """As validation data will be told of: the names of all three are in front."""
+    take = type(network).train.__globals__["_data"].take_examples
+    for inputs, targets, weights, message in [
+        ([[0, nan]], [1], None, "validation inputs[0][1] must be finite, not nan"),
+        (TWO, [[1, 0, 1], [1, nan]], None, "validation targets[1][1] must be finite, not nan: give its step"),
+        (TWO, [[1, 0, 1], [1, 3]], None, "validation targets[1][1] must be from 0 to 1, not 3"),
+        (ONE, [1], None, "validation inputs and validation targets must be of one length, not 3 and 1"),
+        (TWO, [[1, 0, 1], [1, 0]], [[1, 0, 1], [1, -1]], "validation sample_weight[1][1] must not be negative"),
+        ([], [], None, "validation inputs and validation targets are empty"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            take(network._spec, inputs, targets, weights, name="validation")
+
+
+@pytest.mark.parametrize(
+    ("targets", "weights", "message"),
+    [
+        ([1, None, 0], [1, 0, 1], "targets[1] must be a real number, not None"),
+        ([1, "a", 0], [1, 0, 1], "targets[1] must be a real number, not str"),
+        (None, None, "targets must be a sequence of numbers, not None"),
+        ([1, 0, 1], [1, None, 1], "sample_weight[1] must be a real number, not None"),
+        ([1, 0, 1], "abc", "sample_weight must be a real number, not str"),
+        ([1, 0, 1], {1: 2}, "sample_weight must be a real number, not dict"),
+    ],
+)
+def test_what_is_no_number_is_none_without_weight_either(network, targets, weights, message):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        network.train(ONE, targets, sample_weight=weights)
+
+
+def test_one_weight_beside_several(network):
+    with pytest.raises(TypeError, match=r"^sample_weight must be a sequence of numbers, not float$"):
+        network.train(TWO, [[1, 0, 1], [0, 1]], sample_weight=0.5)
+
+
+def test_nothing_to_give_a_result_for(fastrnn):
+    network = fastrnn.RNN(2, output="sigmoid", return_sequences=False, seed=1)
+    for call in (network.predict, network.predict_proba):
+        for inputs, message in (([[1.0], []], r"inputs\[1\]"), ([], "inputs"), (np.zeros((2, 0, 1)), r"inputs\[0\]")):
+            with pytest.raises(
+                ValueError, match=f"^{message} is empty: with return_sequences=False every sequence needs"
+            ):
+                call(inputs)
+    assert network.hidden_states([[1.0], []])[1] == []
+
+
 def test_an_array_of_sequences_of_numbers(fastrnn):
     message = "inputs has shape (3, 4); it must be (T,) or (T, 1), 1 number a step. Several sequences are a list"
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -274,7 +630,8 @@ def test_an_array_of_sequences_of_numbers(fastrnn):
         ([1.0], ValueError, "x must have 2 numbers, not 1"),
         ([1.0, nan], ValueError, "x[1] must be finite, not nan"),
         ("ab", TypeError, "x must be a sequence of numbers, not a str"),
-        ([[1.0, 2.0]], ValueError, "x[0] is a list"),
+        ([[1.0, 2.0]], ValueError, "x must be one step, a row of 2 numbers, not rows: train() and predict() take many"),
+        (np.zeros((1, 2)), ValueError, "x must be one step, a row of 2 numbers, not rows"),
     ],
 )
 def test_one_step(network, x, error, message):
@@ -292,15 +649,37 @@ def test_one_step(network, x, error, message):
         (None, TypeError, "must be a real number, not None"),
         (inf, ValueError, "must be finite, not inf"),
         (np.float32("nan"), ValueError, "must be finite, not nan"),
+        ([[1.0]], ValueError, "must be one step, a number, not rows"),
+        ([1.0, 2.0], ValueError, "must have 1 number, not 2"),
         (10**400, ValueError, "must fit a float64"),
     ],
 )
 def test_one_number(fastrnn, x, error, message):
     network = fastrnn.RNN(2, seed=1)
     before = state_of(network)
-    for call, name in ((network.step, "x"), (lambda x: network.learn(x, 1), "x"), (lambda x: network.learn(1, x), "t")):
+    calls = [(network.step, "x"), (network.peek, "x"), (lambda x: network.learn(x, 1), "x")]
+    if x is not None:  # None is no target
+        calls.append((lambda x: network.learn(1, x), "target"))
+    for call, name in calls:
         with pytest.raises(error, match=f"^{name}.*{message}"):
             call(x)
+    assert state_of(network) == before
+
+
+@pytest.mark.parametrize(
+    ("weight", "error", "message"),
+    [
+        (-0.5, ValueError, "weight must not be negative, and it is -0.5"),
+        (nan, ValueError, "weight must be finite, not nan"),
+        ("1", TypeError, "weight must be a real number, not str"),
+        (None, TypeError, "weight must be a real number, not None"),
+    ],
+)
+def test_one_weight(fastrnn, weight, error, message):
+    network = fastrnn.RNN(2, seed=1)
+    before = state_of(network)
+    with pytest.raises(error, match=f"^{message}$"):
+        network.learn(1.0, 1.0, weight)
     assert state_of(network) == before
 
 
@@ -341,9 +720,14 @@ def test_parameters_written_over(network, name, value):
     [
         ("w_input_hidden", [[1, 2]], ValueError, "w_input_hidden must have 3 rows, not 1"),
         ("w_input_hidden", [[1]] * 3, ValueError, "w_input_hidden[0] must have 2 numbers, not 1"),
-        ("w_hidden_hidden", np.zeros((2, 3)), ValueError, "w_hidden_hidden must have 3 rows, not 2"),
-        ("w_hidden_hidden", np.zeros((3, 2)), ValueError, "w_hidden_hidden has shape (3, 2); it must be (T, 3)"),
-        ("b_hidden", [1, 2], ValueError, "b_hidden must have 3 rows, not 2"),
+        ("w_hidden_hidden", np.zeros((2, 3)), ValueError, "w_hidden_hidden must have shape (3, 3), not (2, 3)"),
+        ("w_hidden_hidden", np.zeros((3, 2)), ValueError, "w_hidden_hidden must have shape (3, 3), not (3, 2)"),
+        ("w_hidden_hidden", pd.DataFrame([[0.0]]), ValueError, "w_hidden_hidden must have shape (3, 3), not (1, 1)"),
+        ("w_hidden_hidden", np.float64(1.0), ValueError, "w_hidden_hidden must have shape (3, 3), not ()"),
+        ("w_hidden_hidden", [1, 2, 3], ValueError, "w_hidden_hidden[0] must be a row of 3 numbers, not int"),
+        ("b_hidden", [1, 2], ValueError, "b_hidden must have 3 numbers, not 2"),
+        ("b_hidden", [[1], [2], [3]], ValueError, "b_hidden must have shape (3,): numbers in a row, not rows of"),
+        ("b_hidden", np.zeros((3, 1)), ValueError, "b_hidden must have shape (3,), not (3, 1)"),
         ("b_hidden", [1, nan, 2], ValueError, "b_hidden[1] must be finite, not nan"),
         ("b_output", 1.0, TypeError, "b_output must be a sequence of numbers, not float"),
         ("b_hidden_hidden", [1], AttributeError, "a network with cell='elman' has no b_hidden_hidden"),
@@ -391,11 +775,11 @@ def test_nested_without_end(fastrnn, values):
         (lambda: network.train([1.0], values), "targets is nested too deep"),
         (lambda: network.generate(values, 3), "inputs is nested too deep"),
         (lambda: network.generate(iter([values]), 3), "inputs is nested too deep"),
-        (lambda: network.step(values), "x[0] is a list"),
-        (lambda: network.learn(1.0, values), "target[0] is a list"),
+        (lambda: network.step(values), "x must be one step, a number, not rows"),
+        (lambda: network.learn(1.0, values), "target must be one step, a number, not rows"),
         (lambda: network.predict([1.0], state=values), "state must be 2 numbers in a row, not rows"),
         (lambda: setattr(network, "state", values), "state must be 2 numbers in a row, not rows"),
-        (lambda: setattr(network, "b_hidden", values), "b_hidden[0] is a list"),
+        (lambda: setattr(network, "b_hidden", values), "b_hidden must have shape (2,): numbers in a row, not rows"),
         (lambda: setattr(network, "w_hidden_hidden", values), "w_hidden_hidden[0] must have 2 numbers, not 1"),
         (
             lambda: setattr(network, "w_input_hidden", [values]),
@@ -536,6 +920,12 @@ def test_parameters_cannot_be_replaced(network):
         network.parameters["b_output"] = [0.0]
     with pytest.raises(AttributeError):
         network.parameters = {}
+
+
+@pytest.mark.parametrize("name", ["lr", "epochs", "window", "momentum", "w_hidden_hidden", "b_output"])
+def test_what_cannot_be_deleted(network, name):
+    with pytest.raises(AttributeError, match=f"^{name} cannot be deleted$"):
+        delattr(network, name)
 
 
 @pytest.mark.parametrize("window", [10**6, 2**61, 2**62])

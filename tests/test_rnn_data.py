@@ -324,6 +324,294 @@ def test_numbers_in_arrays_without_dimensions(network):
     assert network.learn(np.array(0.5), np.float32(1)) == expected
 
 
+# ---- what is to be learnt from ----
+
+STEPS = np.random.default_rng(1).random((3, 4, 2))  # N sequences of T steps
+EACH = STEPS[:, :, 0].round()  # a number from 0 to 1 for each of them
+MASK = np.array([[True, True, False, True], [False] * 4, [True, False, True, True]])
+
+
+@pytest.fixture
+def take(fastrnn):
+    """take_examples() for a network with these options."""
+    module = type(fastrnn.RNN(1)).train.__globals__["_data"]
+
+    def take(inputs, targets, sample_weight=None, **options):
+        spec = fastrnn.RNN(1, input_size=2, **options)._spec
+        return module.take_examples(spec, inputs, targets, sample_weight)
+
+    return take
+
+
+def told(examples):
+    weights = examples.weights and examples.weights.tolist()
+    return examples.inputs.tolist(), examples.targets.tolist(), examples.lengths, weights
+
+
+def test_examples(take):
+    one = take(ROWS, FLAT)
+    assert told(one) == ([x for row in ROWS for x in row], FLAT, [5], None)
+    assert (one.several, one.by_step) == (False, True)
+    two = take([ROWS, ROWS[:2]], [FLAT, FLAT[:2]], [[1, 0, 1, 0, 1], [0.0, 0.5]])
+    assert told(two)[1:] == (FLAT + FLAT[:2], [5, 2], [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.5])
+    assert (two.several, two.by_step) == (True, True)
+    assert take([ROWS, ROWS[:2]], [FLAT, FLAT[:2]], [0.0, 2.0]).by_step is False
+
+
+TABLES = {
+    "array": lambda table: table,
+    "float32": lambda table: table.astype("f4"),
+    "integers": lambda table: table.astype("i8"),
+    "by columns": np.asfortranarray,
+    "of objects": lambda table: table.astype(object),
+    "three dimensions": lambda table: table[:, :, None],
+    "memoryview": lambda table: memoryview(table.astype(float)),
+    "DataFrame": pd.DataFrame,
+    "list of lists": lambda table: table.tolist(),
+    "list of arrays": list,
+    "list of Series": lambda table: [pd.Series(row) for row in table],
+    "list of columns": lambda table: [row[:, None] for row in table],
+    "generator of generators": lambda table: ((x for x in row) for row in table.tolist()),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("inputs", [STEPS, list(STEPS), STEPS.tolist()], ids=["array", "list of arrays", "lists"])
+def test_tables_beside_several_sequences(take, inputs, kind):
+    """(N, T) targets and weights, where there is one a step."""
+    for options in ({}, {"output": "softmax", "output_size": 2}):
+        examples = take(inputs, TABLES[kind](EACH), TABLES[kind](MASK), **options)
+        assert told(examples) == (STEPS.ravel().tolist(), EACH.ravel().tolist(), [4] * 3, MASK.ravel().tolist())
+        assert examples.by_step
+
+
+def test_a_table_of_one_step_each(take):
+    """The sequences are in a list: so the targets are."""
+    assert take(STEPS[:, :1], EACH[:, :1]).lengths == [1, 1, 1]
+    assert take(STEPS[:1], EACH[:1]).lengths == [4]
+
+
+def test_training_on_a_table(fastrnn):
+    networks = [fastrnn.RNN(3, input_size=2, epochs=2, window=2, seed=3) for _ in range(3)]
+    networks[0].train(STEPS.tolist(), EACH.tolist())
+    networks[1].train(STEPS, EACH)
+    networks[2].train(STEPS, EACH[:, :, None])
+    assert networks[1] == networks[0]
+    assert networks[2] == networks[0]
+
+
+WEIGHTS = [1, 0, 0.5, True, 0.0]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [list, tuple, iter, np.array, lambda w: array("d", w), pd.Series, lambda w: np.array(w)[:, None]],
+    ids=["list", "tuple", "iterator", "NumPy", "array.array", "Series", "column"],
+)
+def test_weights_of_steps(take, kind):
+    examples = take(ROWS, FLAT, kind(WEIGHTS))
+    assert examples.weights.tolist() == WEIGHTS
+    assert examples.by_step
+    assert take([ROWS, ROWS], [FLAT, FLAT], [kind(WEIGHTS), kind(WEIGHTS)]).weights.tolist() == WEIGHTS * 2
+
+
+@pytest.mark.parametrize(
+    "mask", [[True, False, True, True, False], np.array([True, False, True, True, False])], ids=["list", "NumPy"]
+)
+def test_masks(take, mask):
+    for kind in (mask, pd.Series(mask), memoryview(np.array(mask))):
+        assert take(ROWS, FLAT, kind).weights.tolist() == [1.0, 0.0, 1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, iter], ids=["list", "NumPy", "Series", "iterator"])
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_weights_of_sequences(take, kind, return_sequences):
+    targets = EACH if return_sequences else EACH[:, 0]
+    for weights in ([0, 2, 0.5], [True, False, True]):
+        examples = take(STEPS, targets, kind(weights), return_sequences=return_sequences)
+        assert examples.weights.tolist() == weights
+        assert not examples.by_step
+    for weight in (2, True, np.float64(0.5), np.array(2.0)):
+        one = take(ROWS, FLAT if return_sequences else 0.5, weight, return_sequences=return_sequences)
+        assert one.weights.tolist() == [weight]
+        assert not one.by_step
+
+
+NAN = float("nan")
+HOLES = [NAN, -1.0, 0.5, float("inf"), 0.25]
+COUNTS = [0, 0, 1, 0, 2]
+HOLED = {
+    "list": lambda: list(HOLES),
+    "tuple": lambda: tuple(HOLES),
+    "generator": lambda: iter(HOLES),
+    "rows of one": lambda: [[x] for x in HOLES],
+    "list of arrays": lambda: [np.array([x]) for x in HOLES],
+    "NumPy scalars": lambda: [np.float32(x) for x in HOLES],
+    "array.array": lambda: array("d", HOLES),
+    "NumPy": lambda: np.array(HOLES),
+    "float32": lambda: np.array(HOLES, "f4"),
+    "objects": lambda: np.array(HOLES, object),
+    "Series": lambda: pd.Series(HOLES),
+    "DataFrame": lambda: pd.DataFrame({"x": HOLES}),
+    "strided memoryview": lambda: memoryview(np.repeat(HOLES, 2))[::2],
+}
+
+
+@pytest.mark.parametrize("kind", HOLED)
+def test_where_the_weight_is_0_the_target_is_not_looked_at(take, kind):
+    options = {"output": "sigmoid"}  # targets from 0 to 1
+    for given, sequences in ((COUNTS, 1), ([COUNTS, COUNTS], 2)):
+        inputs = ROWS if sequences == 1 else [ROWS, ROWS]
+        targets = HOLED[kind]() if sequences == 1 else [HOLED[kind](), HOLED[kind]()]
+        examples = take(inputs, targets, given, **options)
+        assert np.array_equal(examples.targets, HOLES * sequences, equal_nan=True)
+    by_sequence = take([ROWS, ROWS], [FLAT[:3] + [0.0] * 2, HOLED[kind]()], [1, 0])
+    assert np.array_equal(by_sequence.targets[5:], HOLES, equal_nan=True)
+
+
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_rows_that_are_not_looked_at(take, return_sequences):
+    options = {"output": "sigmoid", "output_size": 2, "return_sequences": return_sequences}
+    rows = [[NAN, 0.5], [0.5, 0.25], [1.0, 7.0]]
+    inputs = ROWS[:3] if return_sequences else [ROWS[:3]] * 3
+    for kind in (list, np.array, pd.DataFrame, iter):
+        examples = take(inputs, kind(rows), [0, 1, 0], **options)
+        assert np.array_equal(examples.targets, np.ravel(rows), equal_nan=True)
+
+
+def test_masked_targets(take):
+    masked = np.ma.masked_array([0.0, 5.0, 1.0, 1.0, 0.0], [False, True, False, False, False])
+    examples = take(ROWS, masked, [1, 0, 1, 1, 1], output="sigmoid")
+    assert np.array_equal(examples.targets, [0.0, NAN, 1.0, 1.0, 0.0], equal_nan=True)
+    integers = np.ma.masked_array([0, 5, 1, 1, 0], masked.mask)
+    assert np.array_equal(take(ROWS, integers, ~masked.mask).targets, examples.targets, equal_nan=True)
+    assert np.array_equal(masked.data, [0.0, 5.0, 1.0, 1.0, 0.0])
+
+
+def test_examples_are_read_in_place(take):
+    inputs, targets, weights = np.random.default_rng(0).random((3, 6, 1))
+    inputs = np.repeat(inputs, 2, axis=1)
+    examples = take(inputs, targets, weights)
+    for given, taken in ((inputs, examples.inputs), (targets, examples.targets), (weights, examples.weights)):
+        assert np.shares_memory(np.asarray(taken), given)
+    table = EACH.copy()
+    examples = take(STEPS, table, table + 1.0)
+    assert np.shares_memory(np.asarray(examples.targets), table)
+
+
+# ---- one result a sequence ----
+
+ONE_EACH = [
+    {},
+    {"output_size": 2},
+    {"output": "sigmoid"},
+    {"output": "sigmoid", "output_size": 2},
+    {"output": "softmax", "output_size": 3},
+]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter, np.array, pd.Series], ids=lambda kind: kind.__name__)
+def test_one_target_for_each_sequence(take, kind):
+    for options in ({}, {"output": "softmax", "output_size": 2}):
+        assert take(STEPS, kind([1, 0, 1]), return_sequences=False, **options).targets.tolist() == [1.0, 0.0, 1.0]
+    rows = [[1.0, 0.5], [0.0, 0.25], [1.0, 0.0]]
+    given = pd.DataFrame(rows) if kind is pd.Series else kind(rows)
+    assert take(list(STEPS), given, return_sequences=False, output_size=2).targets.tolist() == np.ravel(rows).tolist()
+
+
+@pytest.mark.parametrize("target", [1, 1.0, True, np.float32(1), np.array(1), [1], (1.0,), [[1]], np.ones((1, 1))])
+def test_one_target_for_one_sequence(take, target):
+    for options in ({}, {"output": "softmax", "output_size": 2}):
+        examples = take(ROWS, target, return_sequences=False, **options)
+        assert told(examples)[1:] == ([1.0], [5], None)
+
+
+@pytest.mark.parametrize(
+    "row", [[0.5, 1.0], (0.5, 1), np.array([0.5, 1.0]), pd.Series([0.5, 1.0]), [[0.5, 1.0]], np.array([[0.5, 1.0]])]
+)
+def test_one_row_for_one_sequence(take, row):
+    assert take(ROWS, row, return_sequences=False, output_size=2).targets.tolist() == [0.5, 1.0]
+
+
+@pytest.fixture(params=ONE_EACH, ids=str)
+def pair(fastrnn, request):
+    """A network with one result a sequence, and the same with one a step."""
+    return [fastrnn.RNN(3, input_size=2, seed=1, return_sequences=each, **request.param) for each in (False, True)]
+
+
+def methods(network):
+    return ["predict", *(["predict_proba"] if network.output != "linear" else [])]
+
+
+def test_the_result_of_a_sequence_is_that_of_its_last_step(pair):
+    network, whole = pair
+    for method in methods(network):
+        each, steps = getattr(network, method), getattr(whole, method)
+        expected = steps(ROWS)[-1]
+        assert each(ROWS) == expected
+        assert type(each(ROWS)) is type(expected)
+        assert each([ROWS, ROWS[:1], ROWS[1:4]]) == [steps(rows)[-1] for rows in (ROWS, ROWS[:1], ROWS[1:4])]
+        assert each(rows for rows in (ROWS, ROWS[:2])) == [expected, steps(ROWS[:2])[-1]]
+        array = np.array([ROWS, ROWS[::-1]])
+        result = each(array)
+        assert result.tolist() == [expected, steps(ROWS[::-1])[-1]]
+        assert result.dtype == steps(array).dtype
+        assert each(memoryview(array)).tolist() == result.tolist()
+    assert network.hidden_states(ROWS) == whole.hidden_states(ROWS)
+    assert network.hidden_states([ROWS, ROWS[:2]]) == whole.hidden_states([ROWS, ROWS[:2]])
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        (list, list),
+        (np.array, np.ndarray),
+        (pd.DataFrame, pd.Series),
+        (lambda rows: memoryview(np.array(rows)), memoryview),
+    ],
+    ids=["list", "NumPy", "DataFrame", "memoryview"],
+)
+def test_one_result_in_kind(pair, kind, row):
+    network, whole = pair
+    for method in methods(network):
+        expected = getattr(whole, method)(ROWS)[-1]
+        for result in (getattr(network, method)(kind(ROWS)), getattr(network, method)([kind(ROWS), ROWS])[0]):
+            assert listed(result) == expected if isinstance(expected, list) else result == expected
+            assert type(result) is (row if isinstance(expected, list) else type(expected))
+            if type(result) is pd.Series:
+                assert result.index.equals(pd.RangeIndex(len(result)))
+
+
+def test_one_result_of_numbers(fastrnn):
+    network = fastrnn.RNN(3, output_size=2, seed=1, return_sequences=False)
+    expected = network.predict(FLAT)
+    for kind, row in (("array.array", array), ("Series", pd.Series), ("generator", list), ("NumPy column", np.ndarray)):
+        result = network.predict(FLAT_KINDS[kind]())
+        assert type(result) is row
+        assert list(result) == expected
+    assert network.predict([FLAT, FLAT[:2]])[0] == expected
+
+
+def test_one_result_in_chunks(pair):
+    network, whole = pair
+    for method in methods(network):
+        state, expected = network.state, whole.state
+        assert getattr(network, method)(ROWS[:2], state=state) == getattr(whole, method)(ROWS[:2], state=expected)[-1]
+        assert getattr(network, method)(ROWS[2:], state=state) == getattr(whole, method)(ROWS)[-1]
+        assert state != expected
+
+
+def test_no_sequences_no_results(pair):
+    network, _ = pair
+    row = () if network.predict(np.zeros((1, 1, 2))).ndim == 1 else (2,)
+    assert network.predict(np.zeros((0, 3, 2))).shape == (0, *row)
+
+
+def test_generate_goes_step_by_step(fastrnn):
+    network, whole = (fastrnn.RNN(3, seed=1, return_sequences=each) for each in (False, True))
+    assert network.generate(FLAT, 4) == whole.generate(FLAT, 4)
+
+
 # ---- torch ----
 
 
@@ -343,3 +631,28 @@ def test_torch(fastrnn):
     assert [one.step(x) for x in torch.tensor(FLAT, dtype=torch.float64)] == one.predict(FLAT)
     network.w_hidden_output = torch.zeros(2, 3)
     assert network.w_hidden_output.tolist() == [[0.0] * 3] * 2
+
+
+def test_torch_weights(take):
+    torch = pytest.importorskip("torch")
+    steps = torch.tensor(STEPS)
+    for mask in (torch.tensor(MASK), torch.tensor(MASK)[:, :, None], [torch.tensor(row) for row in MASK]):
+        examples = take(steps, torch.tensor(EACH), mask)
+        assert told(examples) == (STEPS.ravel().tolist(), EACH.ravel().tolist(), [4] * 3, MASK.ravel().tolist())
+    assert take(steps, torch.tensor(EACH[:, 0]), torch.tensor([0, 1, 2]), return_sequences=False).weights.tolist() == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_torch_gets_one_result_a_sequence(pair):
+    torch = pytest.importorskip("torch")
+    network, _ = pair
+    expected = network.predict(ROWS)
+    several = network.predict(torch.tensor([ROWS, ROWS]))
+    assert isinstance(several, torch.Tensor)
+    assert several.tolist() == [expected] * 2
+    one = network.predict(torch.tensor(ROWS))
+    assert (one.tolist() if isinstance(expected, list) else one) == expected
+    assert isinstance(one, torch.Tensor if isinstance(expected, list) else type(expected))

@@ -106,3 +106,41 @@ def test_no_place_where_it_is_not_seen(fastrnn, bad):
             values = array("d", [1.0] * length)
             values[place] = bad
             assert fastrnn.simple.core.find_not_finite(values) == place
+            assert fastrnn.simple.core.find_bad_target(values, None, 1, 0.0, 1.0, False) == place
+            weights = array("d", [0.5] * length)
+            assert fastrnn.simple.core.find_bad_target(values, weights, 1, 0.0, 1.0, False) == place
+            weights[place] = 0.0
+            assert fastrnn.simple.core.find_bad_target(values, weights, 1, 0.0, 1.0, False) == -1
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize(
+    ("bad", "low", "high", "whole"),
+    [
+        (nan, 0.0, 2.0, True),
+        (-1.0, 0.0, 2.0, True),
+        (0.5, 0.0, 2.0, True),
+        (2.5, -inf, 2.0, False),
+        (1e9, 0.0, 2.0, False),
+    ],
+)
+def test_targets_are_looked_at_where_they_count(fastrnn, width, bad, low, high, whole):
+    """Beyond the steps that are looked at in one go too."""
+    find, rows = fastrnn.simple.core.find_bad_target, 2**20 + 70 if fastrnn.backend != "python" else 70
+    values, weights = array("d", [1.0, 0.0, 2.0]) * rows, array("d", [1.0]) * (rows * 3 // width)
+    assert find(values, None, 1, low, high, whole) == find(values, weights, width, low, high, whole) == -1
+    places = [0, 4, len(values) - 1]
+    for place in reversed(places):
+        values[place] = bad
+        assert find(values, None, 1, low, high, whole) == find(values, weights, width, low, high, whole) == place
+    for place, after in zip(places, [*places[1:], -1], strict=True):
+        weights[place // width] = 0.0
+        assert find(values, weights, width, low, high, whole) == after
+    assert find(values, None, 1, low, high, whole) == 0
+    assert find(array("d"), None, 1, low, high, whole) == find(array("d"), array("d"), width, low, high, whole) == -1
+
+
+def test_weights_are_as_many_as_the_targets(fastrnn):
+    for weights, width in ((array("d", [1.0]), 1), (array("d", [1.0] * 3), 2), (array("d"), 0)):
+        with pytest.raises(ValueError, match=r"buffer of|no numbers"):
+            fastrnn.simple.core.find_bad_target(array("d", [1.0] * 3), weights, width, 0.0, 1.0, False)

@@ -38,6 +38,7 @@ def test_defaults(fastrnn):
     assert (network.output, network.loss, network.optimizer) == ("linear", "half_squared_error", "sgd")
     assert (network.window, network.lr, network.clip, network.epochs) == (32, 0.01, None, 100)
     assert (network.momentum, network.weight_decay, network.losses) == (0.0, 0.0, [])
+    assert network.return_sequences is True
     assert fastrnn.RNN(2, optimizer="adamw").weight_decay == 0.01
     assert fastrnn.RNN(2, output="sigmoid").loss == "binary_cross_entropy"
     assert fastrnn.RNN(2, output="softmax", output_size=2).loss == "cross_entropy"
@@ -132,6 +133,7 @@ def test_repr(fastrnn):
     assert repr(fastrnn.RNN(4, cell="lstm", output="sigmoid", window=None, optimizer="adamw", epochs=3, clip=1)) == (
         "RNN(4, cell='lstm', output='sigmoid', window=None, optimizer='adamw', clip=1.0, epochs=3)"
     )
+    assert repr(fastrnn.RNN(4, return_sequences=np.bool_(False))) == "RNN(4, return_sequences=False)"
     network = fastrnn.RNN(4, activation="relu", output="sigmoid", loss="half_squared_error", lr=0.5, momentum=0.25)
     same = eval(repr(network), {"RNN": fastrnn.RNN})
     assert repr(same) == repr(network)
@@ -152,6 +154,7 @@ def test_equality(fastrnn, network):
         change(other)
         assert network != other
     assert fastrnn.RNN(2, seed=1) != fastrnn.RNN(2, activation="relu", seed=1)
+    assert fastrnn.RNN(2, seed=1) != fastrnn.RNN(2, return_sequences=False, seed=1)
     with pytest.raises(TypeError, match="unhashable"):
         hash(network)
 
@@ -177,6 +180,12 @@ def test_subclass(fastrnn):
     other = copy.deepcopy(network)
     assert (type(other), other.name, other == network) == (Named, "x", True)
     assert repr(other) == "Named(2)"
+
+
+def test_a_copy_gives_as_many_results(fastrnn):
+    network = copy.deepcopy(fastrnn.RNN(2, return_sequences=False, seed=1))
+    assert network == fastrnn.RNN(2, return_sequences=False, seed=1)
+    assert network.return_sequences is False
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -217,14 +226,6 @@ def test_pickles_do_not_depend_on_the_core(packages, protocol, cell, monkeypatch
         assert network == expected
 
 
-def test_verbose(network, capsys):
-    network.epochs = 12
-    network.train([0.5, 1.0], [1.0, 0.5])
-    assert capsys.readouterr().out == ""
-    network.train([0.5, 1.0], [1.0, 0.5], verbose=True)
-    assert capsys.readouterr().out.splitlines() == [f"Epoch {e}: Loss = {network.losses[14 + e]:.4f}" for e in (0, 10)]
-
-
 def test_views_are_the_callers_own(network):
     """Whoever lets go of a view lets go of that one alone."""
     with network.b_hidden as view:
@@ -259,7 +260,7 @@ def test_a_failed_init_on_a_living_network_changes_nothing(network, options):
     with pytest.raises((TypeError, ValueError)):
         network.__init__(**options)
     assert everything(network) == before
-    assert network.step(1.0) == network.predict([1.0], state=before[0]["_state"])[0]
+    assert network.peek(1.0) == network.predict([1.0], state=before[0]["_state"])[0]
 
 
 def test_init_once_more_is_a_new_network(fastrnn, network):
@@ -287,8 +288,8 @@ STATES_THAT_ARE_NONE = {
     "a state too short": (lambda s: s | {"_state": s["_state"][1:]}, "is not of 3 numbers"),
     "a state of NaN": (lambda s: s | {"_state": [float("nan")] * 3}, "is not of 3 numbers"),
     "a state of words": (lambda s: s | {"_state": "abc"}, "are no lists"),
-    "a waiting step too short": (lambda s: s | {"_waiting": [[1.0]]}, "is not of 20 numbers"),
-    "a waiting step of NaN": (lambda s: s | {"_waiting": [[float("nan"), *s["_waiting"][0][1:]]]}, "is not of 20"),
+    "a waiting step too short": (lambda s: s | {"_waiting": [[1.0]]}, "is not of 21 numbers"),
+    "a waiting step of NaN": (lambda s: s | {"_waiting": [[float("nan"), *s["_waiting"][0][1:]]]}, "is not of 21"),
     "another state than after the waiting steps": (lambda s: s | {"_state": [0.5] * 3}, "do not follow each other"),
     "waiting steps out of order": (lambda s: s | {"_waiting": s["_waiting"] * 2}, "do not follow each other"),
     "no waiting steps": (lambda s: s | {"_waiting": 5}, "are no lists"),

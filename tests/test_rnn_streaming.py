@@ -4,6 +4,7 @@ import copy
 from math import inf
 
 import numpy as np
+import pandas as pd
 import pytest
 
 KINDS = [
@@ -269,12 +270,68 @@ def test_generate_from_a_state(make):
     assert state != [0.0] * len(state)
 
 
-def test_generate_for_pandas(fastrnn):
-    pandas = pytest.importorskip("pandas")
+HOURS = pd.date_range("2026-03-28 20:00", periods=10, freq="h", tz="Europe/Berlin", name="when")  # summer time begins
+INDICES = {
+    "range": (pd.RangeIndex(100, 110, name="n"), range(110, 113)),
+    "range in steps": (pd.RangeIndex(20, 0, -2), range(0, -6, -2)),
+    "hours": (HOURS, pd.date_range("2026-03-29 07:00", periods=3, freq="h", tz="Europe/Berlin")),
+    "ends of months": (pd.date_range("2025-01-31", periods=10, freq="ME"), ["2025-11-30", "2025-12-31", "2026-01-31"]),
+    "days without a frequency": (
+        pd.DatetimeIndex([f"2026-01-{day:02}" for day in range(1, 11)]),
+        ["2026-01-11", "2026-01-12", "2026-01-13"],
+    ),
+    "quarters": (pd.period_range("2024Q1", periods=10, freq="Q", name="q"), ["2026Q3", "2026Q4", "2027Q1"]),
+    "time that has passed": (pd.timedelta_range("1h", periods=10, freq="15min"), ["3.5h", "3.75h", "4h"]),
+    "days with a gap": (pd.DatetimeIndex([*HOURS[:9], HOURS[9] + pd.Timedelta("1h")]), None),
+    "days and none": (pd.DatetimeIndex([*HOURS[:9], pd.NaT]), None),
+    "dates to the end of time": (pd.date_range("2253-01-01", periods=10, freq="YS", unit="ns"), None),
+    "names": (pd.Index(list("abcdefghij"), name="letters"), None),
+}
+
+
+@pytest.mark.parametrize(("index", "expected"), INDICES.values(), ids=INDICES)
+def test_generate_goes_on_with_the_index(fastrnn, index, expected):
     network = fastrnn.RNN(2, seed=0)
-    result = network.generate(pandas.Series(X, index=range(100, 110)), 10)
-    assert isinstance(result, pandas.Series)
-    assert list(result.index) == list(range(10))
+    result = network.generate(pd.Series(X, index=index), 3)
+    assert isinstance(result, pd.Series)
+    assert result.tolist() == network.generate(X, 3)
+    if expected is None:
+        assert result.index.equals(pd.RangeIndex(3))
+    else:
+        assert result.index.equals(type(index)(expected, dtype=index.dtype))
+        assert result.index.name == index.name
+        assert len(network.generate(pd.Series(X, index=index), 0).index) == 0
+
+
+def test_generate_keeps_the_names_of_columns(fastrnn):
+    network = fastrnn.RNN(2, seed=0)
+    series = pd.Series(X, name="level")
+    assert network.generate(series, 3).name == "level"
+    assert network.generate(series.to_frame(), 3).name == "level"
+    assert network.generate(pd.Series(X), 3).name is None
+    wide = fastrnn.RNN(2, input_size=2, output_size=2, seed=0)
+    frame = pd.DataFrame({"a": X, "b": X}, index=HOURS)
+    frame.columns.name = "sensor"
+    result = wide.generate(frame, 2)
+    assert result.columns.equals(frame.columns)
+    assert result.columns.name == "sensor"
+    assert list(result.index) == [HOURS[-1] + pd.Timedelta("1h"), HOURS[-1] + pd.Timedelta("2h")]
+
+
+def test_what_is_no_column_of_the_inputs_has_no_name(fastrnn):
+    """Predictions, and classes that were fed back as ones among zeros."""
+    frame = pd.DataFrame({"a": X, "b": X}, index=HOURS)
+    network = fastrnn.RNN(2, input_size=2, output_size=2, seed=0)
+    for result in (network.predict(frame), network.hidden_states(frame)):
+        assert list(result.columns) == [0, 1]
+        assert result.index is frame.index
+    series = pd.Series(X, index=HOURS, name="level")
+    assert fastrnn.RNN(2, seed=0).predict(series).name is None
+    classes = fastrnn.RNN(2, input_size=2, output_size=2, output="softmax", seed=0).generate(frame, 2)
+    assert classes.name is None
+    assert list(classes.index) == [HOURS[-1] + pd.Timedelta("1h"), HOURS[-1] + pd.Timedelta("2h")]
+    numbers = fastrnn.RNN(2, output_size=3, output="softmax", seed=0)
+    assert numbers.generate(pd.Series([0, 2, 1], name="word"), 2).name == "word"
 
 
 def test_an_infinite_state_goes_on_in_chunks_as_in_one_go(fastrnn):

@@ -1,4 +1,4 @@
-"""RNN: weights of steps, one target a sequence, batches, validation, penalty and scale: what each means, on every core."""
+"""RNN: weights, one target a sequence, batches, validation, penalty and scale: what each means, on every core."""
 
 import copy
 import math
@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastrnn._kinds import CELLS, OPTIMIZERS, OUTPUTS, Spec, losses_of
+from fastrnn._plain.data import next_random
+from fastrnn._plain.network import Network
 from tests.conftest import examples
 from tests.test_rnn_identity import buffer, packed, target
 
@@ -266,7 +268,10 @@ def test_the_loss_is_the_weighted_mean(make):
     x, y = data_of(network)
     weights = [[0.5 * (t % 3) for t in range(n)] for n in LENGTHS]
     network.train(x, y, sample_weight=weights)
-    alone = [[network.evaluate(part[: t + 1], row[: t + 1], [0.0] * t + [1.0]) for t in range(len(part))] for part, row in zip(x, y, strict=True)]
+    alone = [
+        [network.evaluate(part[: t + 1], row[: t + 1], [0.0] * t + [1.0]) for t in range(len(part))]
+        for part, row in zip(x, y, strict=True)
+    ]
     total = weight = 0.0
     for losses, of in zip(alone, weights, strict=True):
         for loss, w in zip(losses, of, strict=True):
@@ -334,27 +339,463 @@ def test_a_batch_is_the_sum_of_its_gradients(make):
         assert np.asarray(view).tobytes() == expected.tobytes(), name
 
 
+def gradient_of_window(network, x, y, state):
+    """Of the mean loss of some steps from a state on, by learn() and the velocity it leaves; and the state after."""
+    other = copy.deepcopy(network)
+    other.state, other.window = state, len(x)
+    memory = other._memory
+    for i in range(other._spec.count, len(memory) - 2):
+        memory[i] = 0.0
+    other._memory = memory
+    for row, label in zip(x, y, strict=True):
+        other.learn(row, label)
+    return np.array(other._memory[other._spec.count : 2 * other._spec.count]), other.state
+
+
 def test_side_by_side_with_a_window(make):
     """An update from all that still run, every `window` steps; each goes on from its own state."""
-    network = make(batch_size=2, window=4, epochs=1, momentum=0.9)
+    network = make(batch_size=2, window=4, epochs=1, momentum=0.5)
+    if network.optimizer != "sgd":
+        pytest.skip("of sgd")
     x, y = data_of(network, [7, 3])
     expected = copy.deepcopy(network)
     network.train(x, y)
-    lr, velocity = expected.lr, {}
-    for start, parts in ((0, [0, 1]), (4, [0])):
-        before = copy.deepcopy(expected)
-        stops = [min(start + 4, len(x[i])) for i in parts]
-        sums = {}
-        count = sum(stop - start for stop in stops)
-        for i, stop in zip(parts, stops, strict=True):  # windows by learn(), which waits: no update falls due
-            before.window, before.state = 100, states[i] if start else [0.0] * len(before.state)
-            for t in range(start, stop):
-                before.learn(x[i][t], y[i][t])
-            if start == 0:
-                states = {**(states if i else {}), i: before.state}
-        assert count == sum(stop - start for stop in stops)
-        loss_weights = [[float(start <= t < stop) for t in range(len(x[i]))] for i, stop in zip(parts, stops, strict=True)]
-        del loss_weights, sums
+    count, lr = expected._spec.count, expected.lr
+    states = [[0.0] * len(expected.state)] * 2
+    for start in (0, 4):
+        parts = [(i, slice(start, start + 4)) for i in (0, 1) if start < len(x[i])]
+        total = sum(len(x[i][part]) for i, part in parts)
+        gradient = 0.0
+        for i, part in parts:
+            one, states[i] = gradient_of_window(expected, x[i][part], y[i][part], states[i])
+            gradient += one * len(x[i][part]) / total
+        memory = expected._memory
+        for k in range(count):
+            memory[count + k] = 0.5 * memory[count + k] + gradient[k]
+            memory[k] -= lr * memory[count + k]
+        expected._memory = memory
     assert network._updates == 2
-    assert velocity == {}
-    assert network.state == network.state
+    assert list(network._memory) == pytest.approx(list(expected._memory), rel=1e-12, abs=1e-15)
+    assert network.state == pytest.approx(states[1], rel=1e-12)  # that of the last sequence, though it has ended
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, None])
+def test_a_diverging_batch_names_its_first_sequence_and_step(fastrnn, batch_size):
+    network = fastrnn.RNN(2, input_size=2, window=2, batch_size=batch_size, seed=0)
+    x = [np.ones((length, 2)) for length in (3, 4, 4)]
+    y = [np.zeros(length) for length in (3, 4, 4)]
+    y[1][3] = y[2][2] = 1e200
+    before = network._memory
+    with pytest.raises(OverflowError, match="epoch 0, sequence 1, step 3"):
+        network.train(x, y)
+    assert network._memory != before
+    assert network.losses == []
+
+
+def test_as_many_sequences_as_there_are(make):
+    networks = [make(batch_size=size) for size in (4, 100, None)]
+    x, y = data_of(networks[0])
+    memories = [trained(network, x, y)._memory for network in networks]
+    assert memories[0] == memories[1] == memories[2]
+
+
+# ---- shuffle ----
+
+
+def test_the_generator_is_splitmix64():
+    """Its first numbers from 1234567, as they are known from other implementations."""
+    network = Network.__new__(Network)
+    network.generator = 1234567
+    known = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
+    assert [next_random(network) for _ in known] == known
+
+
+def test_shuffled_epochs_in_several_calls(make):
+    whole, parts = make(shuffle=True, epochs=6, batch_size=2), make(shuffle=True, epochs=2, batch_size=2)
+    x, y = data_of(whole)
+    whole.train(x, y)
+    for _ in range(3):
+        parts.train(x, y)
+        parts = copy.deepcopy(parts)
+    assert state_of(parts) == state_of(whole)
+    ordered = make(epochs=6, batch_size=2)
+    ordered.train(x, y)
+    assert ordered.losses != whole.losses
+    assert ordered._generator == 0
+
+
+def test_each_order_has_the_same_chance(fastrnn):
+    """The last of three, over 3,000 epochs, told by the state that it leaves."""
+    network = fastrnn.RNN(1, activation="relu", shuffle=True, lr=0.0, epochs=1, seed=1)
+    network.w_input_hidden, network.b_hidden = [[1.0]], [0.0]
+    counts = dict.fromkeys((1.0, 2.0, 3.0), 0)
+
+    def note(of, _):
+        counts[of.state[0]] += 1
+
+    network.epochs = 3_000
+    network.train([[[value]] for value in counts], [[[0.0]]] * 3, callback=note)
+    assert sum(counts.values()) == 3_000
+    assert all(900 < count < 1_100 for count in counts.values())  # 1,000 each; the standard deviation is 26
+
+
+def test_shuffle_draws_from_the_seed_after_the_weights(fastrnn):
+    source = random.Random(7)
+    plain, shuffled = fastrnn.RNN(3, seed=7), fastrnn.RNN(3, seed=7, shuffle=True)
+    assert plain._memory == shuffled._memory
+    for _ in range(plain._spec.count):
+        source.uniform(-1, 1)
+    assert shuffled._generator == source.getrandbits(64)
+
+
+# ---- validation, stopping, penalty ----
+
+
+def test_validation_is_measured_before_each_epoch(make):
+    network = make(epochs=4)
+    x, y = data_of(network)
+    others = data_of(network, [5, 2], seed=1)
+    expected = [network.evaluate(*others)]
+    network.train(x, y, validation=others, callback=lambda of, _: expected.append(of.evaluate(*others)))
+    assert network.validation_losses == expected[:4]
+    assert network.best_epoch is None
+    plain = make(epochs=4)
+    plain.train(x, y)
+    assert plain._memory == network._memory
+
+
+@pytest.mark.parametrize("options", [{"batch_size": None}, {"batch_size": 2}, {"window": 3}], ids=str)
+@pytest.mark.parametrize("patience", [None, 2])
+def test_folds_as_weights_are_folds(make, options, patience):
+    """On the same objects, in one pass where that can be, as on copies of them."""
+    shared, apart, alone = (make(epochs=8, lr=0.5, patience=patience, **options) for _ in range(3))
+    x, y = data_of(shared)
+    inside = [[float(t % 3 != 0) for t in range(n)] for n in LENGTHS]
+    outside = [[1.0 - w for w in row] for row in inside]
+    shared.train(x, y, sample_weight=inside, validation=(x, y, outside))
+    apart.train(x, y, sample_weight=inside, validation=(copy.deepcopy(x), copy.deepcopy(y), outside))
+    assert state_of(shared) == state_of(apart)
+    assert shared.best_epoch == apart.best_epoch
+    if patience is None:
+        alone.train(x, y, sample_weight=inside)
+        assert alone._memory == shared._memory
+
+
+def stopping(make, **options):
+    """A training whose validation loss soon grows: the targets are the training's, turned round."""
+    network = make(epochs=200, lr=0.1, **options)
+    x, y = data_of(network)
+    others = x, ([2 - row for row in y] if network.output == "softmax" else [-row for row in y])
+    return network, x, y, others
+
+
+def test_it_stops_and_puts_the_best_back(make):
+    network, x, y, others = stopping(make, patience=3)
+    copies = [bytes(network._memory)]
+    network.train(x, y, validation=others, callback=lambda of, _: copies.append(bytes(of._memory)))
+    losses, best = network.validation_losses, network.best_epoch
+    assert len(losses) == len(network.losses) + 1
+    assert len(losses) == best + 3 + 2  # more than three epochs in a row that are not better
+    assert losses[best] == min(losses)
+    count = 8 * network._spec.count
+    assert bytes(network._memory)[:count] == copies[best][:count]
+    assert bytes(network._memory)[count:] == copies[-1][count:]  # the moments stay
+    assert network.evaluate(*others) == losses[best]
+
+
+def test_a_best_is_better_by_more_than_min_delta(make):
+    network, x, y, others = stopping(make, patience=2, min_delta=1e9)
+    network.train(x, y, validation=others)
+    assert network.best_epoch == 0
+    assert len(network.validation_losses) == 4
+
+
+def test_the_best_is_put_back_however_it_ends(make):
+    by_epochs, x, y, others = stopping(make, patience=50)
+    by_epochs.epochs = 5
+    by_epochs.train(x, y, validation=others)
+    assert len(by_epochs.losses) == len(by_epochs.validation_losses) == 5
+    assert by_epochs.evaluate(*others) == by_epochs.validation_losses[by_epochs.best_epoch]
+    by_callback, *_ = stopping(make, patience=50)
+    by_callback.train(x, y, validation=others, callback=lambda _, epoch: epoch == 4)
+    assert by_callback._memory == by_epochs._memory
+
+
+def test_a_callback_that_raises_leaves_the_current_parameters(make):
+    network, x, y, others = stopping(make, patience=50)
+    seen = []
+
+    def fail(of, epoch):
+        seen.append(bytes(of._memory))
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        network.train(x, y, validation=others, callback=fail)
+    assert bytes(network._memory) == seen[-1]
+    assert len(network.losses) == len(network.validation_losses) == 4
+    assert network.best_epoch is None
+
+
+def test_best_epoch_counts_over_all_calls(make):
+    network, x, y, others = stopping(make, patience=1)
+    network.train(x, y, validation=others)
+    first = len(network.validation_losses)
+    network.train(x, y, validation=others)
+    assert network.best_epoch >= first
+
+
+def test_a_validation_loss_that_is_not_finite_is_not_better(fastrnn):
+    network = fastrnn.RNN(2, patience=1, epochs=9, seed=0)
+    network.train([0.1, 0.2], [0.1, 0.2], validation=([0.1], [1e200]))
+    assert network.validation_losses == [inf, inf]
+    assert network.losses == network.losses[:1]
+    assert network.best_epoch is None
+
+
+def test_patience_needs_validation(make):
+    network = make(patience=3)
+    before = network.__reduce__()
+    with pytest.raises(ValueError, match="patience needs validation data"):
+        network.train(*data_of(network))
+    with pytest.raises(ValueError, match="validation must be"):
+        network.train(*data_of(network), validation=0.1)
+    assert network.__reduce__() == before
+
+
+@pytest.mark.parametrize("optimizer", [{"momentum": 0.9}, {"optimizer": "adam"}, {}], ids=str)
+def test_l1_is_added_to_the_gradient(make, optimizer):
+    """By the sign of each input and recurrent weight; 0.0 at 0. The losses stay those of the data."""
+    network = make(epochs=1, l1=0.25, batch_size=None, **optimizer)
+    network.w_input_hidden[0, 0] = network.w_hidden_hidden[0, 1] = 0.0
+    x, y = data_of(network)
+    loss, gradients = network.gradients(x, y)
+    before = {name: np.array(view) for name, view in network.parameters.items()}
+    network.train(x, y)
+    assert network.losses == [loss]
+    for name, view in network.parameters.items():
+        gradient = np.asarray(gradients[name])
+        if name in ("w_input_hidden", "w_hidden_hidden"):
+            gradient = gradient + 0.25 * np.sign(before[name])
+        if optimizer.get("optimizer") == "adam":
+            step = network.lr * (gradient / (np.abs(gradient) + 1e-8))
+            assert np.asarray(view) == pytest.approx(before[name] - step, rel=1e-9, abs=1e-12), name
+        else:
+            assert np.asarray(view).tobytes() == (before[name] - network.lr * gradient).tobytes(), name
+
+
+def test_l1_comes_before_clip(make):
+    network = make(epochs=1, l1=100.0, clip=1.0, lr=1.0, momentum=0.5, batch_size=None)
+    before = np.array(network._memory)
+    network.train(*data_of(network))
+    change = (np.array(network._memory) - before)[: network._spec.count]
+    assert np.linalg.norm(change) == pytest.approx(1.0)
+
+
+# ---- gradients ----
+
+
+@pytest.mark.parametrize("return_sequences", [True, False])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_gradients_by_finite_differences(make, return_sequences, standardize):
+    network = make(return_sequences=return_sequences, standardize=standardize)
+    x, y = data_of(network)
+    if standardize:
+        network.input_mean, network.input_scale = [0.5, -1.0], [2.0, 0.5]
+        if network.output == "linear":
+            network.target_mean, network.target_scale = 0.25, 3.0
+    weights = [[0.5 + (t * t) % 3 for t in range(n)] for n in LENGTHS] if return_sequences else [1, 0, 0.5, 3]
+    loss, gradients = network.gradients(x, y, weights)
+    assert loss == network.evaluate(x, y, weights)
+    h = 2e-4
+    for name, gradient in gradients.items():
+        assert gradient.shape == network.parameters[name].shape
+        view, flat = np.asarray(network.parameters[name]), np.asarray(gradient).ravel()
+        for i, place in enumerate(np.ndindex(view.shape)):
+            start, seen = view[place], []
+            for k in (1, -1, 2, -2):
+                view[place] = start + k * h
+                seen.append(network.evaluate(x, y, weights))
+            view[place] = start
+            numeric = (8.0 * (seen[0] - seen[1]) - (seen[2] - seen[3])) / (12.0 * h)
+            assert flat[i] == pytest.approx(numeric, rel=1e-6, abs=2e-12), (name, place)
+
+
+# ---- scale ----
+
+
+def test_standardized_is_trained_on_scaled_data(make):
+    network, expected = make(standardize=True, epochs=2), make(epochs=2)
+    x, y = data_of(network)
+    x = [part * [100.0, 0.01] + [1000.0, -3.0] for part in x]
+    linear = network.output == "linear"
+    y = [row * 50.0 + 7.0 for row in y] if linear else y
+    network.train(x, y)
+
+    def moments(rows):
+        columns = []
+        for column in np.concatenate(rows).reshape(sum(LENGTHS), -1).T.tolist():
+            total = square = 0.0
+            for value in column:
+                total += value
+            mean = total / len(column)
+            for value in column:
+                square += (value - mean) * (value - mean)
+            columns.append((mean, math.sqrt(square / len(column))))
+        return [[*numbers] for numbers in zip(*columns, strict=True)]
+
+    assert [network.input_mean, network.input_scale] == moments(x)
+    scaled = [(part - network.input_mean) / network.input_scale for part in x]
+    if linear:
+        assert [network.target_mean, network.target_scale] == moments(y)
+        expected.train(scaled, [(row - network.target_mean) / network.target_scale for row in y])
+    else:
+        expected.train(scaled, y)
+    assert network._memory == expected._memory
+    assert network.losses == expected.losses
+    back = (lambda p: p * network.target_scale + network.target_mean) if linear else (lambda p: p)
+    assert np.array_equal(network.predict(x[0]), back(expected.predict(scaled[0])))
+    assert np.array_equal(network.hidden_states(x[0]), expected.hidden_states(scaled[0]))
+    assert network.evaluate(x, y) == network.evaluate(x, y)
+    network.reset()
+    stepped = [network.step(row) for row in x[0]]
+    whole = network.predict(x[0]) if linear else network.predict_proba(x[0])
+    assert np.array_equal(stepped, whole)
+    again = copy.deepcopy(network)
+    assert again == network
+    assert again.input_mean == network.input_mean
+    again.input_mean = [0.0, 0.0]
+    assert again != network
+
+
+def test_generate_stays_in_the_units_of_the_data(fastrnn):
+    network = fastrnn.RNN(3, standardize=True, epochs=2, seed=0)
+    x = 1000.0 + 50.0 * np.sin(np.arange(50.0))
+    network.train(x[:-1], x[1:])
+    loop = copy.deepcopy(network)
+    loop.reset()
+    for value in x:
+        prediction = loop.step(value)
+    expected = []
+    for _ in range(5):
+        expected.append(prediction)
+        prediction = loop.step(prediction)
+    assert network.generate(x, 5).tolist() == expected
+    assert all(900.0 < value < 1100.0 for value in expected)
+
+
+def test_a_constant_column_is_only_centred(fastrnn):
+    network = fastrnn.RNN(2, input_size=2, standardize=True, epochs=1, seed=0)
+    network.train([[0.1, 1.0], [0.1, 2.0], [0.1, 3.0]], [5.0, 5.0, 5.0])
+    assert network.input_mean == [0.1, 2.0]
+    assert network.input_scale[0] == 1.0
+    assert (network.target_mean, network.target_scale) == ([5.0], [1.0])
+
+
+def test_only_steps_with_weight_are_measured(fastrnn):
+    network = fastrnn.RNN(2, standardize=True, epochs=1, seed=0)
+    network.train([[1.0, 2.0, 900.0], [800.0, 700.0]], [[1, 2, nan], [nan, 5]], sample_weight=[[1, 0.1, 0], [0, 0]])
+    assert network.input_mean == [1.5]
+    assert network.target_mean == [1.5]
+
+
+def test_scales_are_kept_from_the_first_update_on(fastrnn):
+    network = fastrnn.RNN(2, standardize=True, epochs=0, seed=0)
+    network.train([1.0, 2.0], [1.0, 2.0])
+    assert network.input_mean is None
+    network.epochs, kept = 1, network.w_hidden_output.tolist()
+    network.w_hidden_output = [[1e200, 1e200]]
+    with pytest.raises(OverflowError):
+        network.train([1.0, 2.0], [1.0, 2.0])
+    assert network.input_mean is None
+    network.w_hidden_output = kept
+    network.train([1.0, 2.0], [1.0, 2.0])
+    kept = network.input_mean
+    network.train([10.0, 20.0], [1.0, 2.0])
+    assert network.input_mean == kept == [1.5]
+
+
+def test_before_there_are_scales(fastrnn):
+    network = fastrnn.RNN(2, standardize=True, window=2, seed=0)
+    before = network.__reduce__()
+    calls = {
+        "step": lambda: network.step(1.0),
+        "peek": lambda: network.peek(1.0),
+        "learn": lambda: network.learn(1.0, 1.0),
+        "predict": lambda: network.predict([1.0]),
+        "hidden_states": lambda: network.hidden_states([1.0]),
+        "generate": lambda: network.generate([1.0], 3),
+        "evaluate": lambda: network.evaluate([1.0], [1.0]),
+        "gradients": lambda: network.gradients([1.0], [1.0]),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=r"has no input_mean yet: call train\(\) first, or set"):
+            call()
+        assert network.__reduce__() == before, name
+    network.input_mean, network.input_scale, network.target_mean, network.target_scale = 1.0, 2.0, 3.0, 4.0
+    plain = fastrnn.RNN(2, seed=0)
+    assert network.step(5.0) == plain.step(2.0) * 4.0 + 3.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("input_scale", [1.0, 0.0], "input_scale must be positive, and it is 0.0"),
+        ("input_mean", [1.0], "input_mean must have 2 numbers, one a column, not 1"),
+        ("input_mean", [1.0, nan], r"input_mean\[1\] must be finite, not nan"),
+        ("target_mean", 0.0, "target_mean is for"),
+    ],
+)
+def test_scales_that_cannot_be(fastrnn, name, value, message):
+    network = fastrnn.RNN(2, input_size=2, output="sigmoid", standardize=True)
+    with pytest.raises(ValueError, match=message):
+        setattr(network, name, value)
+    assert network._scales == (None,) * 4
+    with pytest.raises(ValueError, match="is for standardize=True"):
+        fastrnn.RNN(2, input_size=2).input_mean = [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        (1000.0 + np.arange(9.0), "a mean of 1004 and a standard deviation of 2.582"),
+        (np.arange(200.0) - 100.0, "a mean of -0.5 and a standard deviation of 57.73"),
+        (np.full(9, 1000.0), None),
+        (np.arange(60.0) - 30.0, None),
+        (5.0 + np.arange(9.0), None),
+    ],
+)
+def test_data_far_from_0_and_1_warns(fastrnn, column, told):
+    network = fastrnn.RNN(2, input_size=2, epochs=1, seed=0)
+    x = np.column_stack([np.linspace(0.0, 1.0, len(column)), column])
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        network.train(x, np.zeros(len(x)))
+    assert [warning.category for warning in seen] == ([UserWarning] if told else [])
+    if told:
+        assert f"column 1 of inputs has {told}" in str(seen[0].message)
+        assert "standardize=True" in str(seen[0].message)
+        assert seen[0].filename == __file__
+
+
+# ---- what it says on the way ----
+
+
+def test_callback(make):
+    network = make(epochs=5)
+    seen = []
+    network.train(*data_of(network), callback=lambda of, epoch: seen.append((of is network, epoch, len(of.losses))))
+    assert seen == [(True, epoch, epoch + 1) for epoch in range(5)]
+
+
+def test_lines_where_there_is_no_terminal(make, capsys):
+    network = make(epochs=25)
+    network.train(*data_of(network))
+    assert capsys.readouterr().out == ""
+    network.losses.clear()
+    network.train(*data_of(network), validation=data_of(network), verbose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(",")[0] for line in lines] == [f"epoch {n} of 25" for n in (10, 20, 25)]
+    assert f"loss {network.losses[9]:.6g}, validation loss {network.validation_losses[9]:.6g}, " in lines[0]
+    assert lines[0].endswith(" s left")
+    assert lines[-1].endswith(f"validation loss {network.validation_losses[-1]:.6g}")

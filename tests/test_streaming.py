@@ -53,7 +53,7 @@ def test_reset(network):
     assert [network.step(x) for x in SEQUENCE] == first
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "hidden_states"])
 def test_predictions_are_fresh_and_change_nothing(network, method):
     network.step(1.0)
     before = repr(network), network.hidden_state, network.losses

@@ -73,7 +73,7 @@ cdef class Body:
         return &self.net.of_loss[i] if i < of_loss else &self.net.of_optimizer[i - of_loss]
 
     cdef double* copy_views(self, Py_ssize_t offset, double* doubles, bint write):
-        """Copy what lies `offset` doubles behind the parameters, row by row, to or from `doubles`; returns their end."""
+        """Copy what lies `offset` doubles behind the parameters, to or from `doubles`; returns the end of these."""
         cdef View view
         for view in self.views.values():
             doubles = view.copy(offset, doubles, write)
@@ -152,7 +152,8 @@ cdef class Body:
         if at.states == 2:
             state += range(at.c, at.c + at.hidden_size)
         return [*range(at.x, at.x + at.input_size), *state, *range(at.trace, at.trace + at.trace_size),
-                *[at.row + place for place in state], *range(at.gradient, at.gradient + at.output_size), at.weight]
+                *[at.row + place for place in state], *range(at.gradient, at.gradient + at.output_size),
+                at.weight]
 
 
 # ---- what a call of it is about ----

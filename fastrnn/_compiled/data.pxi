@@ -210,8 +210,8 @@ cdef int pass_over(Column* of, const Data* data, bint of_steps, bint again, Work
 
 cdef int moments(const Network* net, const Data* data, bint of_targets, double* means, double* deviations,
                  Work* work) except -1 nogil:
-    """The mean of each column and its standard deviation, the root of the mean square of the rest; exactly 0.0 where all
-    numbers are the same. Rows without weight do not count."""
+    """The mean of each column and its standard deviation, the root of the mean square of the rest: exactly 0.0 where
+    all numbers are the same. Rows without weight do not count."""
     cdef Py_ssize_t size = net.at.target_size if of_targets else net.at.input_size, i
     cdef bint of_steps = net.return_sequences or not of_targets
     cdef Column of
@@ -256,7 +256,7 @@ cdef bint looks_scaled(const double* values, Py_ssize_t rows, Py_ssize_t size, P
 
 cdef Py_ssize_t find_unscaled(const Network* net, const Data* data, double* means, double* deviations,
                               Work* work) except -2 nogil:
-    """The first column of the inputs whose mean is more than 10 deviations, or whose deviation is more than 30, with its
+    """The first column of the inputs whose mean is more than 10 deviations, or whose deviation is above 30, with its
     moments; or -1. Constant columns are left alone."""
     cdef Py_ssize_t size = net.at.input_size, rows = data.starts[data.count - 1] + data.lengths[data.count - 1], i
     cdef bint suspect = data.weights != NULL

@@ -11,8 +11,8 @@
 #   | loss weight 1 x | h | c | trace | sums | gradient | by_output | delta | delta_hidden | by_own |
 #     |    |      |     |   |   |       |      |          |           |       |              |
 #     |    |      |     |   |   |       |      |          |           |       |              gradient by the cell's own
-#     |    |      |     |   |   |       |      |          |           |       where apart: gradient by the sums over h
-#     |    |      |     |   |   |       |      |          |           where apart: sums over x; then gradient by the sums
+#     |    |      |     |   |   |       |      |          |           |       apart: gradient by the sums over h
+#     |    |      |     |   |   |       |      |          |           apart: sums over x; then gradient by the sums
 #     |    |      |     |   |   |       |      |          by them, of the loss of the update
 #     |    |      |     |   |   |       |      gradient of the step's loss by the sums of the output layer
 #     |    |      |     |   |   |       sums of the output layer

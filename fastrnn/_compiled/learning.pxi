@@ -82,6 +82,11 @@ cdef struct Course:             # what it learns from, and how far it is
     Py_ssize_t since            # epochs since the best
 
 
+cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, Py_ssize_t step):
+    """Where a training diverged."""
+    return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
+
+
 cdef bint may_share(const Network* net, const Course* of) noexcept nogil:
     """Whether the pass for an epoch's only update shows the validation loss too, summed in the same order."""
     if of.validation == NULL or net.generator or (net.window > 0 and net.return_sequences):
@@ -91,7 +96,7 @@ cdef bint may_share(const Network* net, const Course* of) noexcept nogil:
 
 
 cdef bint judge(const Network* net, Course* of, double loss) noexcept nogil:
-    """Take the validation loss of an epoch, and keep a copy of the best parameters. Returns whether training goes on."""
+    """Take an epoch's validation loss, and keep a copy of the best parameters. Returns whether training goes on."""
     of.judged, of.validation_loss = True, loss
     if net.patience < 0:
         return True

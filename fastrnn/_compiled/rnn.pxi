@@ -2,11 +2,6 @@
 
 # ---- the door ----
 
-cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, Py_ssize_t step):
-    """Where a training diverged."""
-    return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
-
-
 cdef class RNNCore:
     """The numbers of an RNN and all that is done to them. fastrnn.RNN is the class to use."""
     cdef Body body
@@ -172,8 +167,7 @@ cdef class RNNCore:
 
     def _is_finite(self):
         """Whether all parameters are."""
-        cdef Body body = self._body()
-        return all_finite(body.net.memory, body.net.at.parameters_width)
+        return all_finite(self._body().memory.start, self._body().net.at.parameters_width)
 
     @property
     def _state(self):
@@ -280,26 +274,24 @@ cdef class RNNCore:
     def _moments(self, data, bint of_targets, /):
         """The mean of each column, and its standard deviation: 0.0 where all that counts is the same."""
         cdef Body body = self._body()
-        cdef Network net = body.net
         cdef HeldCourse held = HeldCourse(body, data, None)
-        cdef Py_ssize_t size = net.at.target_size if of_targets else net.at.input_size, i
-        cdef Doubles result = Doubles(2 * size)
+        cdef Py_ssize_t size = body.net.at.target_size if of_targets else body.net.at.input_size, i
+        cdef Doubles found = Doubles(2 * size)
         cdef Work work = Work(0.0, NULL, NULL)
         with nogil:
-            moments(&net, held.of.data, of_targets, result.start, result.start + size, &work)
-        return [result.start[i] for i in range(size)], [result.start[size + i] for i in range(size)]
+            moments(&body.net, held.of.data, of_targets, found.start, found.start + size, &work)
+        return [found.start[i] for i in range(size)], [found.start[size + i] for i in range(size)]
 
     def _find_unscaled(self, data, /):
         """A column of the inputs far from 0 and 1, with its mean and standard deviation; or None."""
         cdef Body body = self._body()
-        cdef Network net = body.net
         cdef HeldCourse held = HeldCourse(body, data, None)
-        cdef Doubles result = Doubles(2 * net.at.input_size)
+        cdef Py_ssize_t size = body.net.at.input_size, i
+        cdef Doubles found = Doubles(2 * size)
         cdef Work work = Work(0.0, NULL, NULL)
-        cdef Py_ssize_t i
         with nogil:
-            i = find_unscaled(&net, held.of.data, result.start, result.start + net.at.input_size, &work)
-        return None if i < 0 else (i, result.start[i], result.start[net.at.input_size + i])
+            i = find_unscaled(&body.net, held.of.data, found.start, found.start + size, &work)
+        return None if i < 0 else (i, found.start[i], found.start[size + i])
 
     def _predict(self, inputs, lengths, state, predictions, states, /):
         """Run over sequences that follow each other in a float64 buffer; write the predictions and states of all steps.

@@ -113,8 +113,8 @@ def unscale_numbers(values: Vector, mean: Vector | None, scale: Vector | None) -
 
 
 def moments(net: Network, data: Data, of_targets: bool) -> tuple[Vector, Vector]:
-    """The mean of each column and its standard deviation, the root of the mean square of the rest; exactly 0.0 where all
-    numbers are the same. Rows without weight do not count."""
+    """The mean of each column and its standard deviation, the root of the mean square of the rest: exactly 0.0 where
+    all numbers are the same. Rows without weight do not count."""
     values, size = (data.targets, net.spec.target_size) if of_targets else (data.inputs, net.spec.input_size)
     of_steps = net.spec.return_sequences or not of_targets
 
@@ -144,7 +144,7 @@ def moments(net: Network, data: Data, of_targets: bool) -> tuple[Vector, Vector]
 
 
 def find_unscaled(net: Network, data: Data) -> tuple[int, float, float] | None:
-    """The first column of the inputs whose mean is more than 10 deviations, or whose deviation is more than 30, with its
+    """The first column of the inputs whose mean is more than 10 deviations, or whose deviation is above 30, with its
     moments; or None. Constant columns are left alone."""
     for i, (mean, deviation) in enumerate(zip(*moments(net, data, False), strict=True)):
         if deviation > 0.0 and (abs(mean) > 10.0 * deviation or deviation > 30.0):

@@ -78,6 +78,11 @@ class Course:
         self.since = 0  # epochs since the best
 
 
+def place_of(epoch: int, sequence: int, sequences: int, step: int) -> str:
+    """Where a training diverged."""
+    return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
+
+
 def may_share(net: Network, of: Course) -> bool:
     """Whether the pass for an epoch's only update shows the validation loss too, summed in the same order."""
     if of.validation is None or net.spec.shuffle or (net.window > 0 and net.spec.return_sequences):
@@ -87,7 +92,7 @@ def may_share(net: Network, of: Course) -> bool:
 
 
 def judge(net: Network, of: Course, loss: float) -> bool:
-    """Take the validation loss of an epoch, and keep a copy of the best parameters. Returns whether training goes on."""
+    """Take an epoch's validation loss, and keep a copy of the best parameters. Returns whether training goes on."""
     of.judged, of.validation_loss = True, loss
     if net.patience < 0:
         return True
@@ -217,6 +222,7 @@ def train_batch(net: Network, of: Course, batch: list[int]) -> bool:
             return False
         start = start + net.window if net.window > 0 and net.spec.return_sequences else longest
     return True
+
 
 def train_epoch(net: Network, of: Course) -> bool:
     """Measure the validation data, then train on all batches. Returns whether training goes on; where a loss or an

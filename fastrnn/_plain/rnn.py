@@ -9,7 +9,7 @@ from fastrnn._checks import check_length, check_lengths, check_list, diverged, d
 from fastrnn._kinds import Spec
 from fastrnn._plain.cells import ACTIVATIONS, CELLS
 from fastrnn._plain.data import Data, find_unscaled, moments
-from fastrnn._plain.learning import Course, evaluate, gradient_of, put_back_best, train_epoch, update_from
+from fastrnn._plain.learning import Course, evaluate, gradient_of, place_of, put_back_best, train_epoch, update_from
 from fastrnn._plain.network import Network, Row
 from fastrnn._plain.optimizers import OPTIMIZERS
 from fastrnn._plain.outputs import LOSSES, OUTPUTS, any_nan
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 
 
 # ---- the door ----
-
-
-def place_of(epoch: int, sequence: int, sequences: int, step: int) -> str:
-    """Where a training diverged."""
-    return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
-
-
-def prediction(values: Vector | None) -> float | Vector | None:
-    """What the public methods return: a list, or a number alone."""
-    return values[0] if values is not None and len(values) == 1 else values
 
 
 class RNNCore:
@@ -357,19 +347,21 @@ class RNNCore:
         state[:] = doubles(last)
         return True
 
-    def _run_row(self, rows: list[Row]) -> Vector | None:
-        """One step, from _x to the predictions; None where one is NaN."""
+    def _run_row(self, rows: list[Row]) -> float | Vector | None:
+        """One step, from _x to the prediction, a float or a list of them; None where one is NaN."""
         net = self._net
         net.read()
         forward(net, rows, 1, [*net.x])
         read_out(net, rows, 1)
         (predictions,) = predictions_of(net, rows, 1)
-        return None if any_nan(predictions) else predictions
+        if any_nan(predictions):
+            return None
+        return predictions[0] if len(predictions) == 1 else predictions
 
     def _peek(self) -> float | Vector | None:
         """What _step() would return, with no other change."""
         net = self._net
-        return prediction(self._run_row([Row(net.spec, net.running[0]), Row(net.spec)]) if net.is_ready else None)
+        return self._run_row([Row(net.spec, net.running[0]), Row(net.spec)]) if net.is_ready else None
 
     def _step(self) -> float | Vector | None:
         """One step on from the network's own state, from _x; returns the prediction, a float or a list of them.
@@ -385,7 +377,7 @@ class RNNCore:
         predictions = self._run_row(rows) if net.is_ready else None
         if predictions is not None:
             net.running = rows[1].state, ()
-        return prediction(predictions)
+        return predictions
 
     def _learn(self, weight: float, /) -> float | Vector | None:
         """One step on from the network's own state, from _x and _targets; returns as _step() does, the prediction from
@@ -409,7 +401,7 @@ class RNNCore:
             net.running = after.state, (*waiting, row)
         elif not update_from(net, rows, len(waiting) + 1):
             raise diverged("", net.lr, net.clip)
-        return prediction(predictions)
+        return predictions
 
     def reset(self) -> None:
         """Start a new sequence: a fresh state. Steps that wait for an update are given up; the parameters stay."""
