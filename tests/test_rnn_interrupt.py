@@ -93,6 +93,9 @@ calls = {
     "hidden_states": lambda: network.hidden_states(values),
     "generate": lambda: network.generate(values[:1], len(values)),
     "a window as long as the sequence": lambda: network.train(values[:10**6], values[:10**6]),
+    "evaluate": lambda: network.evaluate(values, values),
+    "gradients": lambda: network.gradients(values[:10**6], values[:10**6]),
+    "validation": lambda: network.train(values[:5], values[:5], validation=(values, values)),
 }
 threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
 try:
@@ -104,7 +107,18 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("call", ["predict", "hidden_states", "generate", "a window as long as the sequence"])
+CALLS = [
+    "predict",
+    "hidden_states",
+    "generate",
+    "evaluate",
+    "gradients",
+    "validation",
+    "a window as long as the sequence",
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
 def test_ctrl_c_changes_nothing_between_updates(backend, call):
     assert run(INTERRUPT_OTHERS, call, backend=backend) == "stopped\n"
 
@@ -283,7 +297,13 @@ calls = {
     "predict": network.predict,
     "predict from a state": lambda values: network.predict(values, state=state),
     "hidden_states": network.hidden_states,
+    "evaluate": lambda values: network.evaluate(values, values, values),
+    "train with weights": lambda values: network.train(values, values, sample_weight=values, validation=2 * (values,)),
+    "standardized": lambda values: scaled.train(values, values),
+    "one target": lambda values: one.train(values, 1.0, validation=(values, 0.5)),
 }
+scaled = fastrnn.RNN(4, epochs=1, standardize=True, seed=1)
+one = fastrnn.RNN(4, epochs=1, return_sequences=False, seed=1)
 calls[call](values[:1000])
 before = peak()
 calls[call](values)
@@ -293,7 +313,11 @@ print(peak() - before - 8 * output * length // 1024)
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak of a process is read from /proc")
 @pytest.mark.parametrize(
-    ("call", "output"), [("train", 0), ("predict", 1), ("predict from a state", 1), ("hidden_states", 4)]
+    ("call", "output"),
+    [
+        *[("train", 0), ("predict", 1), ("predict from a state", 1), ("hidden_states", 4), ("evaluate", 0)],
+        *[("train with weights", 0), ("standardized", 0), ("one target", 0)],
+    ],
 )
 @pytest.mark.parametrize(("backend", "length"), [("base", 10**6), ("python", 2 * 10**4)], indirect=["backend"])
 def test_memory_does_not_grow_with_the_sequence(backend, length, call, output):

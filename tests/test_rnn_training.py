@@ -481,6 +481,16 @@ def test_folds_as_weights_are_folds(make, options, patience):
         assert alone._memory == shared._memory
 
 
+def test_validation_data_that_begin_where_the_training_data_do(make):
+    """In the same memory, but not the same."""
+    shared, apart = make(batch_size=None), make(batch_size=None)
+    x, y = (part[0] for part in data_of(shared))
+    shared.train(x[:4], y[:4], validation=(x, y))
+    apart.train(x[:4], y[:4], validation=(x.copy(), y.copy()))
+    assert shared.validation_losses == apart.validation_losses
+    assert shared._memory == apart._memory
+
+
 def stopping(make, **options):
     """A training whose validation loss soon grows: the targets are the training's, turned round."""
     network = make(epochs=200, lr=0.1, **options)
