@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from fastrnn._checks import type_name
+
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    Seed = int | float | str | bytes | None
 
 
 class Setting:
@@ -30,12 +34,13 @@ class Setting:
 
 
 class Base:
-    """Two networks are equal when all that VALUES names is; `losses` is what happened to them."""
+    """Two networks are equal when all that VALUES names is; `losses` and `seed` stand beside it."""
 
     __slots__ = ()
 
     VALUES: tuple[str, ...] = ()
     losses: list[float]
+    seed: Seed = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Base) or self.VALUES != other.VALUES:
@@ -70,12 +75,40 @@ class Base:
         raise NotImplementedError
 
 
+def seed_of(seed: Any) -> Seed:
+    """A seed as a network keeps it: one of Python's own types, from which random.Random draws the same every time."""
+    if isinstance(seed, float):
+        if seed != seed:
+            raise ValueError("seed must not be NaN, from which Python draws other numbers every time")
+        return float.__float__(seed)
+    if isinstance(seed, str):
+        try:
+            seed.encode()
+        except UnicodeEncodeError:
+            raise ValueError("seed must be a str that can be encoded as UTF-8") from None
+        return str.__str__(seed)
+    if isinstance(seed, (bytes, bytearray)):
+        return bytes(seed)
+    try:
+        return None if seed is None else int(seed.__index__())  # random.Random takes no NumPy integers
+    except (AttributeError, TypeError):
+        kinds = "an integer, a float, a str, bytes or None"
+        raise TypeError(f"seed must be {kinds}, not {type_name(seed)}") from None
+
+
+def literal(value: Any) -> str:
+    """repr(), also of an integer that Python does not print in decimal."""
+    try:
+        return repr(value)
+    except ValueError:
+        return hex(value)
+
+
 def source_of(seed: Any) -> Any:
     """What weights are drawn from: random.Random(seed), or for None the module `random` itself."""
     import random  # here: it costs more than the rest of fastrnn
 
-    if hasattr(seed, "__index__"):
-        seed = int(seed)  # random.Random takes no NumPy integers
+    seed = seed_of(seed)
     return random if seed is None else random.Random(seed)
 
 

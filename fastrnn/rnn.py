@@ -10,7 +10,7 @@ from fastrnn import _data
 from fastrnn._backend import core
 from fastrnn._checks import check_list, count, dimensions, doubles, not_negative, number, positive, type_name
 from fastrnn._kinds import Spec, kinds_with, losses_of
-from fastrnn._network import Base, Setting, print_loss, source_of
+from fastrnn._network import Base, Setting, literal, print_loss, seed_of, source_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class RNN(Base, core.RNNCore):
     lr, momentum, weight_decay, clip, window, epochs : as above, readable and writable. What is written to them while
         train() runs (to all but epochs) counts from the next epoch on.
     hidden_size, input_size, output_size, cell, activation, output, loss, optimizer : as above, not to be changed.
+    seed : as above, an int, float, str, bytes or None.
 
     Data: a sequence is T rows of input_size numbers or, with an input_size of 1, T numbers. Wherever `inputs` are asked
     for they may also be a list of sequences of any lengths (or an array of three dimensions), and each starts from a
@@ -187,6 +188,7 @@ class RNN(Base, core.RNNCore):
             whole._write(name, doubles(drawn))
         self._become(whole)
         self.losses = []
+        self.seed = seed_of(seed)
 
     @staticmethod
     def _made(spec: Spec, settings: dict[str, Any]) -> Any:
@@ -460,7 +462,7 @@ class RNN(Base, core.RNNCore):
         for name in SETTINGS:
             if isinstance(vars(RNN)[name], SettingOfKind):
                 defaults[name] = self._spec.settings[name][0] if name in self._spec.settings else 0.0
-        shown = [f"{name}={getattr(self, name)!r}" for name in DEFAULTS if getattr(self, name) != defaults[name]]
+        shown = [f"{name}={literal(getattr(self, name))}" for name in DEFAULTS if getattr(self, name) != defaults[name]]
         return f"{type(self).__name__}({', '.join([str(self.hidden_size), *shown])})"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -468,7 +470,7 @@ class RNN(Base, core.RNNCore):
         return super().__getstate__() | {"_memory": pack(f"<{len(memory)}d", *memory)}
 
     def _restore(self, state: dict[str, Any]) -> None:
-        memory = state["_memory"]
+        memory, seed = state["_memory"], seed_of(state.get("seed"))
         check_list(state["losses"], "losses")
         settings = {name: state[name] for name in SETTINGS if not isinstance(vars(RNN)[name], SettingOfKind)}
         # Pickles from before a setting of a kind existed lack it.
@@ -485,11 +487,12 @@ class RNN(Base, core.RNNCore):
         whole._state, whole._waiting = state["_state"], state["_waiting"]
         self._become(whole)
         vars(self).update((name, value) for name, value in state.items() if name not in self.VALUES)
+        self.seed = seed
 
 
 SETTINGS = [name for name, value in vars(RNN).items() if isinstance(value, Setting)]
 RNN.VALUES = (*Spec.NAMES, *SETTINGS, "_state", "_waiting", "_memory")
-DEFAULTS = {name: value for name, value in (RNN.__init__.__kwdefaults__ or {}).items() if name != "seed"}
+DEFAULTS = RNN.__init__.__kwdefaults__ or {}
 
 
 def check_moments(spec: Spec, memory: Sequence[float]) -> None:
