@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from math import inf, isfinite, sqrt
-from struct import error as StructError
-from struct import pack, unpack
+from struct import pack
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import check_list, count, dimensions, doubles, not_negative, number, positive, type_name
+from fastrnn._checks import check_list, count, dimensions, doubles, not_negative, number, positive, type_name, unpacked
 from fastrnn._kinds import Spec, kinds_with, losses_of
 from fastrnn._network import Base, Setting, literal, print_loss, seed_of, source_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence, Sequence
+    from collections.abc import MutableSequence
     from typing import Any
 
 
@@ -133,7 +132,8 @@ class RNN(Base, core.RNNCore):
     core, in pure Python too. SimpleRNN uses the platform's exp, as the notebook does: so a network of one sigmoid unit
     that learns online follows SimpleRNN to within rounding, and not bit for bit.
 
-    Two networks are equal when all but their losses are. They can be copied and pickled. Threads: as with SimpleRNN.
+    Two networks are equal when all but their losses and seeds are. They can be saved, copied and pickled. Threads: as
+    with SimpleRNN.
     """
 
     hidden_size = fixed("hidden_size")
@@ -477,12 +477,9 @@ class RNN(Base, core.RNNCore):
         settings |= {name: state.get(name) for name in SETTINGS if name not in settings}
         spec = Spec(**{name: state[name] for name in Spec.NAMES})
         whole = self._made(spec, settings)
-        try:
-            numbers = unpack(f"<{len(memory) // 8}d", memory)
-        except StructError:
-            raise ValueError(f"its memory is {len(memory)} bytes") from None
+        numbers = unpacked(memory)
         check_moments(spec, numbers)
-        whole._memory = doubles(numbers)
+        whole._memory = numbers
         check_waiting(spec, state["_state"], state["_waiting"])
         whole._state, whole._waiting = state["_state"], state["_waiting"]
         self._become(whole)
@@ -495,7 +492,7 @@ RNN.VALUES = (*Spec.NAMES, *SETTINGS, "_state", "_waiting", "_memory")
 DEFAULTS = RNN.__init__.__kwdefaults__ or {}
 
 
-def check_moments(spec: Spec, memory: Sequence[float]) -> None:
+def check_moments(spec: Spec, memory: memoryview[float]) -> None:
     """Hold what lies behind the parameters in a memory to what training can make of it."""
     if len(memory) == spec.memory:
         first, second = memory[spec.count : 2 * spec.count], memory[2 * spec.count : 3 * spec.count]

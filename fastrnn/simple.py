@@ -42,7 +42,8 @@ class SimpleRNN(Base, core.SimpleRNNCore):
     arrays, pandas Series, torch tensors. Contiguous float64 data is read where it lies, all else is copied once. Bad
     values raise TypeError or ValueError before anything changes.
 
-    Two networks are equal when their weights, hidden_state, lr and epochs are. Networks can be copied and pickled.
+    Two networks are equal when their weights, hidden_state, lr and epochs are. Networks can be saved, copied
+    and pickled.
 
     Threads: train() and the predictions leave the GIL to others, so networks in several threads run side by side. Calls
     on one and the same network from several threads are safe for memory, but of two trainings at a time the numbers of
@@ -50,6 +51,7 @@ class SimpleRNN(Base, core.SimpleRNNCore):
     """
 
     VALUES = VALUES
+    SCALARS = (*WEIGHTS, "hidden_state")
 
     epochs = Setting(count)
 
