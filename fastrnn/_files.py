@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from fastrnn._network import Base
 
-    Shape = tuple[int, ...]
-    Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+    _Shape = tuple[int, ...]
+    _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 FORMAT, VERSION = "fastrnn", "1"
 LARGEST = 2**20  # bytes in a header: JSON takes many times its size in memory
@@ -40,7 +40,7 @@ LARGEST = 2**20  # bytes in a header: JSON takes many times its size in memory
 
 def encode(kind: type[Base], state: dict[str, Any]) -> bytes:
     """A whole file, of the state of a network of this class."""
-    arrays: dict[str, tuple[Shape, bytes]] = {}
+    arrays: dict[str, tuple[_Shape, bytes]] = {}
     values = {}
     for name, value in state.items():
         if name == "_memory" and name in kind.VALUES:
@@ -70,7 +70,7 @@ def spec_of(state: dict[str, Any]) -> Spec:
     return Spec(**{name: state[name] for name in Spec.NAMES})
 
 
-def shape_of(value: Any) -> Shape | None:
+def shape_of(value: Any) -> _Shape | None:
     """The shape of a float, of a list of floats, or of lists of them that are of one length; else None."""
     if isinstance(value, float):
         return ()
@@ -175,9 +175,9 @@ def objects(text: Any, name: str) -> dict[str, Any]:
     return result
 
 
-def check_table(table: dict[str, Any], room: int) -> tuple[dict[str, Shape], dict[str, tuple[int, int]]]:
+def check_table(table: dict[str, Any], room: int) -> tuple[dict[str, _Shape], dict[str, tuple[int, int]]]:
     """The shapes and the places of arrays that fill the room, one behind the other."""
-    shapes: dict[str, Shape] = {}
+    shapes: dict[str, _Shape] = {}
     places: dict[str, tuple[int, int]] = {}
     for name, entry in table.items():
         if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
@@ -201,7 +201,7 @@ def check_table(table: dict[str, Any], room: int) -> tuple[dict[str, Shape], dic
     return shapes, places
 
 
-def numbers_of(array: memoryview, shape: Shape) -> Any:
+def numbers_of(array: memoryview, shape: _Shape) -> Any:
     """The float, the list of floats, or of lists of them, in an array."""
     numbers = unpacked(array).tolist()
     if len(shape) == 2:
@@ -224,7 +224,7 @@ def revived(value: Any) -> Any:
 # ---- the disk ----
 
 
-def name_of(path: Path) -> str:
+def name_of(path: _Path) -> str:
     try:
         return os.fsdecode(path)
     except TypeError:

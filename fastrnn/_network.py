@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from fastrnn._files import Path
+    from fastrnn._files import _Path
     from fastrnn.rnn import RNN
     from fastrnn.simple import SimpleRNN
 
-    Seed = int | float | str | bytes | None
+    _Seed = int | float | str | bytes | None
 
 
 class Setting:
@@ -45,7 +45,7 @@ class Base:
     VALUES: tuple[str, ...] = ()
     SCALARS: tuple[str, ...] = ()  # the floats among them that are arrays in a file
     losses: list[float]
-    seed: Seed = None
+    seed: _Seed = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Base) or self.VALUES != other.VALUES:
@@ -80,7 +80,7 @@ class Base:
     def _check_parameters(self) -> None:
         """A ValueError where one is not finite, unless none can be."""
 
-    def save(self, path: Path) -> None:
+    def save(self, path: _Path) -> None:
         """Write the network to a file. fastrnn.load() makes an equal one of it, which goes on as this one would.
 
         It keeps all that == compares, `losses` and `seed`, the steps of learn() that wait for their update, and what
@@ -117,7 +117,7 @@ class Base:
             raise ValueError(legible(f"cannot save to {name}: an attribute is nested too deeply")) from None
 
 
-def load(path: Path) -> RNN | SimpleRNN:
+def load(path: _Path) -> RNN | SimpleRNN:
     """The network that save() has written to a file: equal to that one, with its `losses`, and it goes on alike.
 
     Nothing in the file is run, and nothing is believed: one from a stranger does no harm.
@@ -163,7 +163,7 @@ def made(kind: type[Base], state: dict[str, Any]) -> Base:
     return network
 
 
-def seed_of(seed: Any) -> Seed:
+def seed_of(seed: Any) -> _Seed:
     """A seed as a network keeps it: one of Python's own types, from which random.Random draws the same every time."""
     if isinstance(seed, float):
         if seed != seed:
