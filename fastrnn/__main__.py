@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import math
 import os
 import re
@@ -15,20 +14,14 @@ from time import perf_counter
 from typing import Any, NoReturn
 
 import fastrnn
-from fastrnn import SimpleRNN, _data, _fallback
+from fastrnn import RNN, SimpleRNN, _data, _fallback, _files
 from fastrnn._backend import core
-from fastrnn._series import Problem, Rule, name_of, open_text, read_series
+from fastrnn._checks import legible
+from fastrnn._series import Problem, Rule, name_of, read_series
 from fastrnn.simple import WEIGHTS
 
-FORMAT, VERSION = "fastrnn model", 1  # of the JSON that --save writes
-LONGEST = 300  # characters in a line that repeats what a file, its name or an argument holds
-
-
-def legible(line: str) -> str:
-    """`line` with nothing that could steer a terminal, as repr() would show it; of a long one both ends."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-    end = LONGEST // 2 - len(" ... ")
-    return line if len(line) <= LONGEST else f"{line[:end]} ... {line[-end:]}"
+# What a network gets and gives a step, and of which kind that is: attributes of an RNN, and of SimpleRNN these.
+SIMPLE = {"input_size": 1, "output_size": 1, "output": "sigmoid"}
 
 
 # ---- the notebook ----
@@ -149,106 +142,80 @@ def comparison(ahead: int, apart: int) -> str:
     return f"The network has {abs(ahead)} {more} right than the better baseline{chance}."
 
 
-# ---- models: readable JSON ----
+# ---- models ----
 
 
 def check_target(path: str, source: str) -> None:
     """Find out before a long training, not after it, that a model cannot be saved there."""
     if path == "-":
         raise Problem("cannot write a model to standard output: --save needs the name of a file")
-    target = os.path.realpath(path)
+    if os.path.realpath(path) == os.path.realpath(source):
+        raise Problem(f"cannot write {path}: it is the series itself")
     try:
-        os.stat(target)
-    except FileNotFoundError:
-        pass
+        _files.write(path, None)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Problem(f"cannot write {path}: its directory is not there") from None
     except OSError as error:  # a name too long, say
         raise Problem(f"cannot write {path}: {error.strerror}") from None
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise Problem(f"cannot write {path}: it is not a file")
-    if target == os.path.realpath(source):
-        raise Problem(f"cannot write {path}: it is the series itself")
-    if not os.access(os.path.dirname(target), os.W_OK):
-        raise Problem(f"cannot write {path}: its directory is not there, or is read-only")
+    except ValueError as error:
+        raise Problem(f"cannot write {path}: {error}") from None
 
 
 def save(path: str, network: SimpleRNN, rule: Rule) -> None:
-    """Write the model: to a file beside it first, so that `path` is never half written."""
-    weights = {name: getattr(network, name) for name in WEIGHTS}
-    model = {"format": FORMAT, "version": VERSION, "network": "SimpleRNN", "lr": network.lr, "epochs": network.epochs}
-    target = os.path.realpath(path)
-    temporary = os.path.join(os.path.dirname(target), f"fastrnn.{os.getpid()}.tmp")
+    """The network, and with it the rule that makes a series of a file."""
+    network._series = [*rule]  # type: ignore[attr-defined]
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(model | {"weights": weights, "series": rule._asdict()}, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-        os.replace(temporary, target)
+        network.save(path)
     except OSError as error:
         raise Problem(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
 
 
-def load(path: str) -> tuple[SimpleRNN, Rule]:
-    """The network and the rule of a model, every part of which is checked."""
-
-    def check(good: bool, problem: str) -> None:
-        if not good:
-            raise Problem(f"{name_of(path)} is not a fastrnn model: {problem}")
-
-    def check_keys(part: Any, what: str, keys: tuple[str, ...]) -> None:
-        check(isinstance(part, dict), f"{what} is not an object")
-        for key in (*keys, *part):
-            check(key in part, f"{what} has no {key!r}")
-            check(key in keys, f"{what} has the unknown {key!r}")
-
-    def check_number(part: dict[str, Any], key: str) -> None:
-        good = type(part[key]) in (int, float) and abs(part[key]) <= sys.float_info.max
-        check(good, f"{key} is {part[key]!r:.40}, not a finite number")
-
-    with open_text(path) as file:
-        text = file.read()
+def load(path: str) -> tuple[SimpleRNN | RNN, Rule | None]:
+    """The network of a model, and its rule if `fastrnn train` has saved it."""
+    if path == "-":
+        raise Problem("cannot read a model from standard input: --model needs the name of a file")
     try:
-        model = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Problem(f"{name_of(path)} is not a fastrnn model: it is not JSON ({error})") from None
-    check(isinstance(model, dict) and model.get("format") == FORMAT, f'it has no "format": "{FORMAT}"')
-    version = model.get("version")
-    check(type(version) is int and version > 0, f"its version is {version!r:.40}")
-    check(version <= VERSION, f"its version {version} is newer than this fastrnn reads ({VERSION}). Upgrade fastrnn")
-    check_keys(model, "it", ("format", "version", "network", "lr", "epochs", "weights", "series"))
-    check(model["network"] == "SimpleRNN", f"its network is {model['network']!r:.40}, not 'SimpleRNN'")
-    check_number(model, "lr")
-    check(model["lr"] >= 0, "lr is negative")
-    check(type(model["epochs"]) is int and model["epochs"] >= 0, "epochs is not a whole number, 0 or more")
-    check(model["epochs"] <= sys.maxsize, "epochs is too large")
-    network = SimpleRNN(model["lr"], model["epochs"], seed=0)
-    check_keys(model["weights"], "weights", WEIGHTS)
-    for name in WEIGHTS:
-        check_number(model["weights"], name)
-        setattr(network, name, model["weights"][name])
-    check_keys(model["series"], "series", Rule._fields)
-    rule = Rule(**model["series"])
-    check(rule.column is None or isinstance(rule.column, str), "column is neither a string nor null")
-    check(isinstance(rule.diff, bool), "diff is neither true nor false")
-    if rule.threshold is not None:
-        check_number(model["series"], "threshold")
-        check(not rule.diff, "series has both a threshold and diff")
-    return network, rule
+        network = fastrnn.load(path)
+    except OSError as error:
+        raise Problem(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise Problem(str(error)) from None
+    match getattr(network, "_series", None):
+        case None:
+            return network, None
+        case [None | str() as column, None | float() as threshold, bool() as diff] if threshold is None or not diff:
+            return network, Rule(column, threshold, diff)
+    raise Problem(f"cannot load {path}: it does not tell rightly how a file becomes its series")
 
 
 def predict(options: argparse.Namespace) -> None:
-    """Print the probability of a 1, and the likelier value, after every value of a series."""
+    """Print what the network says after every value of a series."""
     network, rule = load(options.model)
-    numbers, _ = read_series(options.file, rule.column if options.column is None else options.column)
+    column = rule.column if rule is not None and options.column is None else options.column
+    numbers, _ = read_series(options.file, column)
     name = name_of(options.file)
-    series = rule.apply(numbers, name, f"{options.model} was trained on one")
+    series = numbers if rule is None else rule.apply(numbers, name, f"{options.model} was trained on one")
     if not series:
         raise Problem(f"{name} has too few numbers to predict from")
-    rows = zip(series, network.predict_proba(series), network.predict(series), strict=True)
-    print("value,probability,predicted")
-    for value, probability, predicted in rows:
-        print(f"{value:.0f},{probability!r},{predicted}")
+    of_network: list[Any] = [getattr(network, name, simple) for name, simple in SIMPLE.items()]
+    inputs, outputs, output = of_network
+    if inputs != 1:
+        raise Problem(f"{options.model} takes {inputs} numbers a step, and a series has one: use it from Python")
+    parts = {"linear": ["predicted"], "sigmoid": ["probability", "predicted"], "softmax": ["probability"]}[output]
+    columns = [f"{part}_{i}" if outputs > 1 else part for part in parts for i in range(outputs)]
+    if output == "softmax":
+        columns.append("predicted")
+    print("value", *columns, sep=",")
+    network.reset()
+    for value in series:
+        said = network.step(value)
+        results = said if isinstance(said, list) else [said]
+        decisions = {
+            "linear": [],
+            "sigmoid": [round(probability) for probability in results],
+            "softmax": [results.index(max(results))],
+        }[output]
+        print(repr(value).removesuffix(".0"), *map(repr, results), *decisions, sep=",")
 
 
 # ---- the command line ----
@@ -260,10 +227,10 @@ Without a command it shows what that is: it learns the pattern 0, 1, 0, 1, ...
 
 EXAMPLES = """\
 examples:
-  fastrnn                                                    learn 0, 1, 0, 1, ... in about a second
-  fastrnn train weather.csv --column temp --threshold 15     will the next value be above 15?
-  fastrnn train prices.csv --diff --save model.json          will the price rise? Keep the network
-  fastrnn predict prices.csv --model model.json | tail -n 1  the forecast for the value still to come
+  fastrnn                                                        learn 0, 1, 0, 1, ... in about a second
+  fastrnn train weather.csv --column temp --threshold 15         will the next value be above 15?
+  fastrnn train prices.csv --diff --save up.safetensors          will the price rise? Keep the network
+  fastrnn predict prices.csv --model up.safetensors | tail -n 1  the forecast for the value still to come
 """
 
 ABOUT_FILES = """
@@ -279,9 +246,10 @@ the most frequent value of the first 80 %, and the value before.
 """
 
 ABOUT_PREDICT = """\
-Predict the next value after each value of a series, with a network that fastrnn train has saved.
-Prints CSV: the value, 0 or 1; the probability that the next one is 1; the predicted next one. The last line is the
-forecast for the value still to come. Numbers are turned into 0 and 1 as in training.
+Predict the next value after each value of a series, with a network that fastrnn train has saved, or save() in Python.
+Prints CSV: the value; of networks for 0 and 1 the probability that the next one is 1; the predicted next one. The last
+line is the forecast for the value still to come. For a network of fastrnn train numbers are turned into 0 and 1 as in
+training. One from Python takes them as they are; with several outputs or classes, columns are numbered from 0.
 """
 
 
@@ -332,14 +300,16 @@ def parser() -> Parser:
     part.add_argument("--epochs", metavar="N", type=whole_number, default=100, help="passes over the series (100)")
     part.add_argument("--lr", metavar="X", type=learning_rate, default=0.1, help="learning rate (0.1)")
     part.add_argument("--seed", metavar="S", type=whole_number, default=0, help="draws the first weights (0)")
-    part.add_argument("--save", metavar="FILE", help="keep the network in this file, as JSON")
+    part.add_argument("--save", metavar="FILE", help="keep the network in this file, model.safetensors say")
 
     part = commands.add_parser(
         "predict", help="predict with what was learned", description=ABOUT_PREDICT + ABOUT_FILES, **style
     )
     part.set_defaults(run=predict)
     part.add_argument("file", metavar="FILE", help="the series")
-    part.add_argument("--model", metavar="FILE", required=True, help="what fastrnn train --save has written")
+    part.add_argument(
+        "--model", metavar="FILE", required=True, help="what fastrnn train --save, or save() in Python, has written"
+    )
     part.add_argument("--column", metavar="NAME", help="its column, where it is not the one of the training")
     return whole
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from math import inf, isfinite
-from struct import pack
+from struct import pack, unpack
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from typing import Any
+    from collections.abc import Callable, Collection, Sequence
+    from typing import Any, TypeVar
+
+    _Made = TypeVar("_Made")
 
 
 def attribute(value: object, name: str) -> Any:
@@ -111,6 +113,23 @@ def doubles(values: Sequence[float]) -> memoryview[float]:
     return memoryview(pack(f"{len(values)}d", *values)).cast("d")
 
 
+def of_state(make: Callable[[dict[str, Any]], _Made], state: dict[str, Any]) -> _Made:
+    """What `make` makes of a state, or a ValueError alone: it may come from anywhere."""
+    try:
+        return make(state)
+    except KeyError as error:
+        raise ValueError(f"it has no {error}") from None
+    except (TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def unpacked(data: bytes | memoryview) -> memoryview[float]:
+    """A memory out of a pickle or a file as a float64 buffer, not copied where this platform has the same order."""
+    if len(data) % 8:
+        raise ValueError(f"its memory is {len(data)} bytes, no whole number of doubles")
+    return memoryview(data).cast("d") if sys.byteorder == "little" else doubles(unpack(f"<{len(data) // 8}d", data))
+
+
 def check_length(buffer: Sequence[float] | memoryview[float] | memoryview[int], length: int) -> None:
     """Hold a caller of a core to its boundary; who uses the public classes never sees this error."""
     if len(buffer) != length:
@@ -145,3 +164,13 @@ def diverged(where: str, lr: float, clip: float | None = None) -> OverflowError:
         f"training diverged{where}: {what} is not finite. The network is as it was before it. "
         f"Lower lr (it is {lr!r}), or scale the inputs and targets down{hint}"
     )
+
+
+LONGEST = 300  # characters in a line that repeats what a file, its name or an argument holds
+
+
+def legible(line: str) -> str:
+    """`line` with nothing that could steer a terminal, as repr() would show it; of a long one both ends."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    end = LONGEST // 2 - len(" ... ")
+    return line if len(line) <= LONGEST else f"{line[:end]} ... {line[-end:]}"

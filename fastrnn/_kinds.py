@@ -182,6 +182,12 @@ class Spec:
         return 3 * self.count + 2
 
     @property
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """What that memory holds, in its order: the shapes of its parts, by the names that they have in a file."""
+        moments = {f"moment_{k}.{name}": shape for k in (1, 2) for name, shape in self.shapes.items()}
+        return {**self.shapes, **moments, "moments.powers": (self.memory - 3 * self.count,)}
+
+    @property
     def waiting(self) -> tuple[int, ...]:
         """The parts of a step that waits for its update: x, the state before, the trace, the state after, the gradient
         of the loss by the sums of the output layer, and its weight."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from math import inf, isfinite, prod, sqrt
-from struct import error as StructError
-from struct import pack, unpack
+from struct import pack
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import check_list, count, dimensions, doubles, not_negative, number, positive, type_name
+from fastrnn._checks import check_list, count, dimensions, doubles, not_negative, number, positive, type_name, unpacked
 from fastrnn._kinds import Spec, kinds_with, losses_of
-from fastrnn._network import Base, Setting, source_of
+from fastrnn._network import Base, Setting, literal, seed_of, source_of
 from fastrnn._progress import Progress
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableSequence, Sequence
+    from collections.abc import Callable, MutableSequence
     from typing import Any
 
 
@@ -151,6 +150,7 @@ class RNN(Base, core.RNNCore):
         train() runs (to all but epochs) counts from the next epoch on.
     hidden_size, input_size, output_size, cell, activation, output, loss, return_sequences, optimizer : as above, not to
         be changed.
+    seed : as above, an int, float, str, bytes or None.
 
     Data: a sequence is T rows of input_size numbers or, with an input_size of 1, T numbers. Wherever `inputs` are asked
     for they may also be a list of sequences of any lengths (or an array of three dimensions), and each starts from a
@@ -165,7 +165,8 @@ class RNN(Base, core.RNNCore):
     core, in pure Python too. SimpleRNN uses the platform's exp, as the notebook does: so a network of one sigmoid unit
     that learns online follows SimpleRNN to within rounding, and not bit for bit.
 
-    Two networks are equal when all but their losses are. They can be copied and pickled. Threads: as with SimpleRNN.
+    Two networks are equal when all but their losses and seeds are. They can be saved, copied and pickled. Threads: as
+    with SimpleRNN.
     """
 
     hidden_size = fixed("hidden_size")
@@ -243,6 +244,7 @@ class RNN(Base, core.RNNCore):
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
         self.best_epoch: int | None = None
+        self.seed = seed_of(seed)
 
     @staticmethod
     def _made(spec: Spec, settings: dict[str, Any]) -> Any:
@@ -644,46 +646,50 @@ class RNN(Base, core.RNNCore):
         for name in SETTINGS:
             if isinstance(vars(RNN)[name], SettingOfKind):
                 defaults[name] = self._spec.settings[name][0] if name in self._spec.settings else 0.0
-        shown = [f"{name}={getattr(self, name)!r}" for name in DEFAULTS if getattr(self, name) != defaults[name]]
+        shown = [f"{name}={literal(getattr(self, name))}" for name in DEFAULTS if getattr(self, name) != defaults[name]]
         return f"{type(self).__name__}({', '.join([str(self.hidden_size), *shown])})"
 
     def __getstate__(self) -> dict[str, Any]:
         memory = self._memory
-        return super().__getstate__() | {"_memory": pack(f"<{len(memory)}d", *memory)}
+        return super().__getstate__() | {"_memory": pack(f"<{len(memory)}d", *memory), "_scales": [*self._scales]}
 
     def _restore(self, state: dict[str, Any]) -> None:
-        memory = state["_memory"]
+        memory, seed = state["_memory"], seed_of(state.get("seed"))
         check_list(state["losses"], "losses")
         check_list(state["validation_losses"], "validation_losses")
+        best = state["best_epoch"]
+        if best is not None:
+            count(best, "best_epoch")
         settings = {name: state[name] for name in SETTINGS if not isinstance(vars(RNN)[name], SettingOfKind)}
         # Pickles from before a setting of a kind existed lack it.
         settings |= {name: state.get(name) for name in SETTINGS if name not in settings}
         spec = Spec(**{name: state[name] for name in Spec.NAMES})
         whole = self._made(spec, settings)
-        try:
-            numbers = unpack(f"<{len(memory) // 8}d", memory)
-        except StructError:
-            raise ValueError(f"its memory is {len(memory)} bytes") from None
+        numbers = unpacked(memory)
         check_moments(spec, numbers)
-        whole._memory = doubles(numbers)
+        whole._memory = numbers
         check_waiting(spec, state["_state"], state["_waiting"])
         whole._state, whole._waiting = state["_state"], state["_waiting"]
-        if not 0 <= state["_generator"] < 2**64:
+        if type(state["_generator"]) is not int or not 0 <= state["_generator"] < 2**64:
             raise ValueError("no generator has such a state")
         whole._generator = state["_generator"]
-        for name, numbers in zip(SCALES, state["_scales"], strict=True):
-            if numbers is not None:
-                setattr(whole, name, numbers)
+        check_list(state["_scales"], "its scales")
+        if len(state["_scales"]) != len(SCALES):
+            raise ValueError("its scales are not four")
+        for name, scale in zip(SCALES, state["_scales"], strict=True):
+            if scale is not None:
+                setattr(whole, name, scale)
         self._become(whole)
         vars(self).update((name, value) for name, value in state.items() if name not in self.VALUES)
+        self.seed = seed
 
 
 SETTINGS = [name for name, value in vars(RNN).items() if isinstance(value, Setting)]
 RNN.VALUES = (*Spec.NAMES, *SETTINGS, "_generator", "_scales", "_state", "_waiting", "_memory")
-DEFAULTS = {name: value for name, value in (RNN.__init__.__kwdefaults__ or {}).items() if name != "seed"}
+DEFAULTS = RNN.__init__.__kwdefaults__ or {}
 
 
-def check_moments(spec: Spec, memory: Sequence[float]) -> None:
+def check_moments(spec: Spec, memory: memoryview[float]) -> None:
     """Hold what lies behind the parameters in a memory to what training can make of it."""
     if len(memory) == spec.memory:
         first, second = memory[spec.count : 2 * spec.count], memory[2 * spec.count : 3 * spec.count]

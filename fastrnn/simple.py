@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastrnn import _data
 from fastrnn._backend import core
 from fastrnn._checks import check_list, count
-from fastrnn._network import Base, Setting, print_loss, source_of
+from fastrnn._network import Base, Setting, literal, print_loss, seed_of, source_of
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class SimpleRNN(Base, core.SimpleRNNCore):
     w_input_hidden, w_hidden_hidden, w_hidden_output, b_hidden, b_output : the weights, floats, readable and writable.
     hidden_state : float from 0.0, when fresh, to 1.0: the hidden unit after the last step(), learn() or train().
     lr, epochs : as above, readable and writable.
+    seed : as above, an int, float, str, bytes or None.
     losses : list of floats, the total loss (sum of squared errors) of every epoch that train() has completed. An RNN
         with loss "half_squared_error" tells half the squared error, the mean a step: for the same predictions over T
         steps, these are 2 * T times as much.
@@ -43,7 +44,8 @@ class SimpleRNN(Base, core.SimpleRNNCore):
     array.array, memoryviews, NumPy arrays, pandas Series and DataFrames, torch tensors. Contiguous float64 data is read
     where it lies, all else is copied once. Bad values raise TypeError or ValueError before anything changes.
 
-    Two networks are equal when their weights, hidden_state, lr and epochs are. Networks can be copied and pickled.
+    Two networks are equal when their weights, hidden_state, lr and epochs are. Networks can be saved, copied
+    and pickled.
 
     Threads: train() and the predictions leave the GIL to others, so networks in several threads run side by side. Calls
     on one and the same network from several threads are safe for memory, but of two trainings at a time the numbers of
@@ -51,6 +53,7 @@ class SimpleRNN(Base, core.SimpleRNNCore):
     """
 
     VALUES = VALUES
+    SCALARS = (*WEIGHTS, "hidden_state")
 
     epochs = Setting(count)
 
@@ -59,6 +62,7 @@ class SimpleRNN(Base, core.SimpleRNNCore):
         self.epochs = epochs
         self.losses = []
         source = source_of(seed)
+        self.seed = seed_of(seed)
         for name in WEIGHTS:
             setattr(self, name, source.uniform(-1, 1))
 
@@ -128,14 +132,16 @@ class SimpleRNN(Base, core.SimpleRNNCore):
         super().__delattr__(name)
 
     def __repr__(self) -> str:
-        values = (f"{name}={getattr(self, name):.6g}" for name in ("lr", "epochs", *WEIGHTS, "hidden_state"))
-        return f"{type(self).__name__}({', '.join(values)})"
+        options = [f"lr={self.lr:.6g}", f"epochs={self.epochs:.6g}", f"seed={literal(self.seed)}"]
+        values = [f"{name}={getattr(self, name):.6g}" for name in (*WEIGHTS, "hidden_state")]
+        return f"{type(self).__name__}({', '.join([*options, *values])})"
 
     def _restore(self, state: dict[str, Any]) -> None:
         checked = SimpleRNN(seed=0)
+        checked.seed = seed_of(state.get("seed"))
         check_list(state["losses"], "losses")
         for name in VALUES:
             setattr(checked, name, state[name])
         vars(self).update((name, value) for name, value in state.items() if name not in VALUES)
-        for name in VALUES:
+        for name in (*VALUES, "seed"):
             setattr(self, name, getattr(checked, name))

@@ -288,11 +288,6 @@ def test_losses_must_be_a_list(fastrnn):
     assert repr(network) == before
 
 
-def test_seed(fastrnn):
-    with pytest.raises(TypeError):
-        fastrnn.SimpleRNN(seed=[1])
-
-
 def test_attributes_cannot_be_deleted(network):
     for name in [*PARTS, "epochs"]:
         with pytest.raises(AttributeError, match=f"^{name} cannot be deleted$"):

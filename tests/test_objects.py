@@ -1,9 +1,12 @@
 """A network as a Python object: attributes, repr, equality, copies and pickles, which do not depend on the core."""
 
 import copy
+import enum
 import pickle
 import random
+import re
 
+import numpy as np
 import pytest
 
 WEIGHTS = ("w_input_hidden", "w_hidden_hidden", "w_hidden_output", "b_hidden", "b_output")
@@ -58,9 +61,82 @@ def test_repr(fastrnn):
     for name in WEIGHTS:
         setattr(network, name, 1 / 3)
     assert repr(network) == (
-        "SimpleRNN(lr=0.5, epochs=3, w_input_hidden=0.333333, w_hidden_hidden=0.333333, w_hidden_output=0.333333, "
-        "b_hidden=0.333333, b_output=0.333333, hidden_state=0)"
+        "SimpleRNN(lr=0.5, epochs=3, seed=0, w_input_hidden=0.333333, w_hidden_hidden=0.333333, "
+        "w_hidden_output=0.333333, b_hidden=0.333333, b_output=0.333333, hidden_state=0)"
     )
+
+
+class Word(enum.StrEnum):
+    A = "a"
+
+
+SEEDS = {  # as given, and as kept
+    "None": (None, None),
+    "an int": (-3, -3),
+    "NumPy's": (np.int64(7), 7),
+    "a bool": (True, 1),
+    "a large int": (-(10**6000), -(10**6000)),
+    "a float": (0.5, 0.5),
+    "NumPy's float": (np.float64(0.5), 0.5),
+    "infinity": (float("inf"), float("inf")),
+    "a str": ("ä", "ä"),
+    "a str of another kind": (Word.A, "a"),
+    "bytes": (b"a", b"a"),
+    "a bytearray": (bytearray(b"a"), b"a"),
+}
+NO_SEEDS = {
+    "a list": ([1], TypeError, r"seed must be an integer, a float, a str, bytes or None, not list"),
+    "an array": (np.zeros(2, int), TypeError, r"seed must be an integer, .*, not ndarray"),
+    "a complex number": (1j, TypeError, r"seed must be an integer, .*, not complex"),
+    "a class": (int, TypeError, r"seed must be an integer, .*, not type"),
+    "NaN": (float("nan"), ValueError, r"seed must not be NaN"),
+    "half a character": ("\ud800", ValueError, r"seed must be a str that can be encoded as UTF-8"),
+}
+
+both = pytest.mark.parametrize(
+    "make", [lambda f, seed: f.SimpleRNN(seed=seed), lambda f, seed: f.RNN(2, seed=seed)], ids=["SimpleRNN", "RNN"]
+)
+
+
+@both
+@pytest.mark.parametrize(("given", "kept"), SEEDS.values(), ids=SEEDS)
+def test_a_seed_is_kept(fastrnn, make, given, kept):
+    network = make(fastrnn, given)
+    assert (network.seed, type(network.seed)) == (kept, type(kept))
+    if kept is not None:
+        assert make(fastrnn, network.seed) == network
+        assert eval(re.search(r"seed=(\S+?)[,)]", repr(network))[1], {"inf": float("inf")}) == kept
+    for other in copy.copy(network), copy.deepcopy(network), pickle.loads(pickle.dumps(network.__getstate__())):
+        assert (other["seed"] if isinstance(other, dict) else other.seed) == kept
+
+
+@both
+@pytest.mark.parametrize(("given", "error", "told"), NO_SEEDS.values(), ids=NO_SEEDS)
+def test_a_seed_of_another_kind(fastrnn, make, given, error, told):
+    with pytest.raises(error, match=f"^{told}"):
+        make(fastrnn, given)
+    network = make(fastrnn, 1)
+    before = network.__getstate__()
+    with pytest.raises(ValueError, match=f"this is no state of .*: {told}"):
+        network.__setstate__(before | {"seed": given})
+    assert network.__getstate__() == before
+
+
+@both
+def test_a_seed_is_not_compared(fastrnn, make):
+    network = make(fastrnn, "1")
+    other = copy.copy(network)
+    other.seed = 2
+    assert network == other
+
+
+@both
+def test_a_seed_may_be_missing_in_a_state(fastrnn, make):
+    state = make(fastrnn, 1).__getstate__()
+    del state["seed"]
+    network = make(fastrnn, 2)
+    network.__setstate__(state)
+    assert network.seed is None
 
 
 def test_equality_is_by_value(network):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from fastrnn import RNN
+from fastrnn import RNN, load
 from fastrnn.__main__ import main
 
 README = Path(__file__).parent.parent / "README.md"
@@ -42,7 +42,8 @@ def test_snippets_are_found():
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.splitlines()[-1][:30])
-def test_python(code):
+def test_python(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     run(code)
 
 
@@ -146,7 +147,7 @@ def test_standardise():
         assert predictions.std() == pytest.approx(spread * values.std(), abs=0.1 * values.std())
 
 
-def test_live():
+def test_live(tmp_path):
     xs = numpy.sin(0.3 * numpy.arange(80)).tolist()
     network = RNN(4, cell="gru", optimizer="adam", seed=1)
     for x, target in pairwise(xs[:41]):  # an update after 32, and 8 steps wait
@@ -154,7 +155,8 @@ def test_live():
     kept = pickle.dumps(network)
     forecast = network.predict([xs[40]], state=network.state)
     assert pickle.dumps(network) == kept
-    resumed, stepped = pickle.loads(kept), pickle.loads(kept)
+    network.save(tmp_path / "network")
+    resumed, stepped = load(tmp_path / "network"), pickle.loads(kept)
     assert [stepped.step(xs[40])] == forecast
     for x, target in pairwise(xs[40:]):
         assert network.learn(x, target) == resumed.learn(x, target)

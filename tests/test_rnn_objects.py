@@ -130,6 +130,7 @@ def test_state(network):
 
 def test_repr(fastrnn):
     assert repr(fastrnn.RNN(4)) == "RNN(4)"
+    assert repr(fastrnn.RNN(4, epochs=3, seed="a")) == "RNN(4, epochs=3, seed='a')"
     assert repr(fastrnn.RNN(4, cell="lstm", output="sigmoid", window=None, optimizer="adamw", epochs=3, clip=1)) == (
         "RNN(4, cell='lstm', output='sigmoid', window=None, optimizer='adamw', clip=1.0, epochs=3)"
     )
@@ -179,7 +180,7 @@ def test_subclass(fastrnn):
     network = Named("x")
     other = copy.deepcopy(network)
     assert (type(other), other.name, other == network) == (Named, "x", True)
-    assert repr(other) == "Named(2)"
+    assert repr(other) == "Named(2, seed=0)"
 
 
 def test_a_copy_gives_as_many_results(fastrnn):
