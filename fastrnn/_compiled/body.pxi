@@ -35,7 +35,7 @@ cdef class Body:
 
     def __cinit__(self, spec):
         cdef Network* net = &self.net
-        net.at = lay_out(spec)
+        net.at = lay_out(spec, 1)
         net.cell = CELLS[row_of(spec.cell, CELLS, sizeof(Cell), sizeof(CELLS))]
         net.activation = ACTIVATIONS[row_of(spec.activation, ACTIVATIONS, sizeof(Activation), sizeof(ACTIVATIONS))]
         net.output = OUTPUTS[row_of(spec.output, OUTPUTS, sizeof(Output), sizeof(OUTPUTS))]

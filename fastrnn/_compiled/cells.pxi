@@ -37,7 +37,7 @@ cdef void elman_forward(const Network* net, double* rows, Py_ssize_t steps) noex
     for t in range(steps):
         row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
         add_products(net.b_hidden, &net.w_gates, row.x, after.h, t & 1)
-        net.activation.activate(after.h, net.at.hidden_size)
+        net.activation.activate(after.h, net.at.units)
 
 
 cdef void elman_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
@@ -48,7 +48,7 @@ cdef void elman_backward(const Network* net, double* rows, Py_ssize_t steps, dou
     for t in range(steps - 1, -1, -1):
         row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
         add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False)
-        net.activation.derive(net.at.hidden_size, by_h, after.h, row.delta)
+        net.activation.derive(net.at.units, by_h, after.h, row.delta)
         if t > 0 or further:
             add_transposed_products(net.zeros, &net.w_rows, row.delta, by_h, t & 1)
 
@@ -91,7 +91,7 @@ cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexce
 
     r, z = sigmoid(...), n = tanh(input part + r * hidden part), h = (1 - z) * n + z * h.
     """
-    cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef Py_ssize_t size = net.at.units, t
     cdef Row row, after
     cdef double* r
     cdef double* z
@@ -114,7 +114,7 @@ cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexce
 
 cdef void gru_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
                        bint further) noexcept nogil:
-    cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef Py_ssize_t size = net.at.units, t
     cdef double* by_h = by_state
     cdef Row row
     for t in range(steps - 1, -1, -1):
@@ -170,7 +170,7 @@ cdef void lstm_forward(const Network* net, double* rows, Py_ssize_t steps) noexc
 
     i, f, o = sigmoid(...), g = tanh(...), c = f * c + i * g, h = o * tanh(c).
     """
-    cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef Py_ssize_t size = net.at.units, t
     cdef Row row, after
     cdef double* gates
     for t in range(steps):
@@ -186,7 +186,7 @@ cdef void lstm_forward(const Network* net, double* rows, Py_ssize_t steps) noexc
 
 cdef void lstm_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
                         bint further) noexcept nogil:
-    cdef Py_ssize_t size = net.at.hidden_size, t
+    cdef Py_ssize_t size = net.at.units, t
     cdef double* by_h = by_state
     cdef double* by_c = by_h + net.at.hidden_width
     cdef Row row

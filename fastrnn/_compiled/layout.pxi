@@ -31,10 +31,13 @@
 cdef enum:
     ROWS = 16           # steps that a prediction remembers at a time, and learn() at first
     BLOCK_OF_STEPS = 64     # the most that a pass takes at once: so that the next pass finds them in the cache
+    BLOCK_IN_LANES = 16     # and in lanes
 
 
 cdef struct Layout:
+    Py_ssize_t lanes                                    # numbers side by side, where one stands: 1, or LANES
     Py_ssize_t input_size, hidden_size, output_size, target_size
+    Py_ssize_t units, outputs                           # numbers of h, and of the sums of the output layer
     Py_ssize_t gates_size                               # rows of w_hidden_hidden
     Py_ssize_t states                                   # 1: h; 2: h and c
     Py_ssize_t trace_size, own_size
@@ -63,42 +66,45 @@ cdef inline Py_ssize_t cache_lines(Py_ssize_t length) noexcept nogil:
     return (length + 7) // 8 * 8 | 8
 
 
-cdef Layout lay_out(spec):
+cdef Layout lay_out(spec, Py_ssize_t lanes):
     cdef Layout at
     cdef Py_ssize_t end = 0
+    at.lanes = lanes
     at.input_size, at.hidden_size, at.output_size = spec.input_size, spec.hidden_size, spec.output_size
     at.target_size, at.gates_size, at.states, at.apart = spec.target_size, spec.gates_size, spec.states, spec.apart
     at.trace_size, at.own_size = spec.trace_size, spec.own_size
-    at.hidden_width, at.output_width = padded(at.hidden_size), padded(at.output_size)
-    at.gates_width, at.own_width = padded(at.gates_size), padded(at.own_size)
-    at.stride = cache_lines(at.gates_width) if at.gates_width > 32 else at.gates_width  # small ones lie in the cache
+    at.units, at.outputs = lanes * at.hidden_size, lanes * at.output_size
+    at.hidden_width, at.output_width = padded(at.units), padded(at.outputs)
+    at.gates_width, at.own_width = padded(lanes * at.gates_size), padded(lanes * at.own_size)
+    # Small ones lie in the cache.
+    at.stride = cache_lines(at.gates_width) if lanes == 1 and at.gates_width > 32 else at.gates_width
     at.b_hidden = take(&end, at.stride)
     at.w_input_hidden = take(&end, at.stride * at.input_size)
     at.w_hidden_hidden = take(&end, at.stride * at.hidden_size)
-    at.own = take(&end, at.own_size)
+    at.own = take(&end, lanes * at.own_size)
     at.w_hidden_output = take(&end, at.hidden_width * at.output_size)
-    at.b_output = take(&end, at.output_size)
+    at.b_output = take(&end, at.outputs)
     at.parameters_width = end
     at.powers = 3 * at.parameters_width
-    at.memory = at.powers + 2
-    at.h = padded(3 + at.input_size)
-    at.x = at.h - at.input_size
-    at.one, at.weight, at.loss = at.x - 1, at.x - 2, at.x - 3
+    at.memory = at.powers + 2 * lanes
+    at.h = padded(lanes * (3 + at.input_size))
+    at.x = at.h - lanes * at.input_size
+    at.one, at.weight, at.loss = at.x - lanes, at.x - 2 * lanes, at.x - 3 * lanes
     end = at.h + at.hidden_width
-    at.c = take(&end, at.hidden_size if at.states == 2 else 0)
-    at.trace = take(&end, at.trace_size)
-    at.sums = take(&end, at.output_size)
-    at.gradient = take(&end, at.output_size)
+    at.c = take(&end, at.units if at.states == 2 else 0)
+    at.trace = take(&end, lanes * at.trace_size)
+    at.sums = take(&end, at.outputs)
+    at.gradient = take(&end, at.outputs)
     at.row = cache_lines(end)
     end = 0
-    at.by_output = take(&end, at.output_size)
-    at.delta = take(&end, at.gates_size)
-    at.delta_hidden = take(&end, at.gates_size) if at.apart else at.delta
-    at.by_own = take(&end, at.own_size)
+    at.by_output = take(&end, at.outputs)
+    at.delta = take(&end, lanes * at.gates_size)
+    at.delta_hidden = take(&end, lanes * at.gates_size) if at.apart else at.delta
+    at.by_own = take(&end, lanes * at.own_size)
     at.slate = cache_lines(end)
-    at.work = (at.gates_width * (at.hidden_size + at.input_size + 32.0)
-               + at.output_size * (at.hidden_size + 32.0))
-    at.block = max(1, min(BLOCK_OF_STEPS, <Py_ssize_t> (WORK / 4 / at.work)))
+    at.work = lanes * (at.gates_size * (at.hidden_size + at.input_size + 32.0)
+                       + at.output_size * (at.hidden_size + 32.0))
+    at.block = max(1, min(BLOCK_OF_STEPS if lanes == 1 else BLOCK_IN_LANES, <Py_ssize_t> (WORK / 4 / at.work)))
     return at
 
 

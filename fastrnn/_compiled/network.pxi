@@ -125,13 +125,14 @@ cdef inline Row row_at(const Network* net, const double* rows, Py_ssize_t t) noe
 
 
 cdef inline Parameters parameters_at(const Layout* at, double* start) noexcept nogil:
-    cdef Py_ssize_t inputs = 1 + at.input_size
+    cdef Py_ssize_t inputs = 1 + at.input_size, step = at.lanes if at.lanes > 1 else 0
     return Parameters(
-        Matrix(start + at.b_hidden, at.stride, inputs if at.apart else inputs + at.hidden_size, at.gates_width),
-        Matrix(start + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width),
-        Matrix(start + at.own, 0, 1, at.own_width),
-        Matrix(start + at.w_hidden_output, at.hidden_width, at.output_size, at.hidden_width),
-        Matrix(start + at.b_output, 0, 1, at.output_width))
+        Matrix(start + at.b_hidden, at.stride, inputs if at.apart else inputs + at.hidden_size, at.gates_width, step,
+               False),
+        Matrix(start + at.w_hidden_hidden, at.stride, at.hidden_size, at.gates_width, step, False),
+        Matrix(start + at.own, 0, 1, at.own_width, step, False),
+        Matrix(start + at.w_hidden_output, at.hidden_width, at.output_size, at.hidden_width, step, False),
+        Matrix(start + at.b_output, 0, 1, at.output_width, step, False))
 
 
 cdef void add_term(Network* net, Term term) noexcept nogil:

@@ -32,7 +32,7 @@ cdef double norm(const Network* net, double* gradient) noexcept nogil:
     cdef const Layout* at = &net.at
     cdef double* squares = gradient + at.parameters_width         # which the optimizer writes to only later
     cdef Parameters by = parameters_at(at, gradient)
-    cdef Matrix inputs = Matrix(gradient + at.w_input_hidden, at.stride, at.input_size, at.gates_width)
+    cdef Matrix inputs = Matrix(gradient + at.w_input_hidden, at.stride, at.input_size, at.gates_width, 0, False)
     cdef double total = square_of_columns(&inputs, at.gates_size, squares, 0.0), square
     cdef const double* row
     cdef Py_ssize_t i, j

@@ -88,7 +88,7 @@ cdef void no_gradient(const Network* net, double* gradient) noexcept nogil:
 cdef void begin_backward(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
     """Pack the rows of the weights: they stay till the update."""
     if steps > 1:
-        net.w_rows = Matrix(tape.w_hidden_hidden, 0, net.at.gates_size, net.at.hidden_width)
+        net.w_rows = Matrix(tape.w_hidden_hidden, 0, net.at.gates_size, net.at.hidden_width, 0, False)
         pack_rows(&net.parameters.hidden, net.at.hidden_size, &net.w_rows)
 
 
