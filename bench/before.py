@@ -57,6 +57,8 @@ def rows():
             yield f"adam {cell} {units}", *train(network(units, optimizer="adam"), x)
             yield f"full adam {cell} {units}", *train(network(units, optimizer="adam", window=None), x)
             yield f"online {cell} {units}", *train(network(units, window=1), x)
+        yield f"train {cell} 2 sigmoid", *train(network(2, output="sigmoid"), bits[:12_801])
+        yield f"train {cell} 2 softmax", *train(network(2, output="softmax", output_size=2), bits[:12_801])
         for units in (2, 16):
             yield f"step {cell} {units}", *loop(network(units).step)
             yield f"learn {cell} {units}", *loop(network(units).learn, 0.5)

@@ -17,7 +17,7 @@ from cpython.buffer cimport (
 )
 from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear, PyErr_Occurred
 from cpython.ref cimport PyObject
-from libc.math cimport INFINITY, NAN, copysign, exp, fabs, floor, isfinite, log, log1p, sqrt
+from libc.math cimport INFINITY, NAN, copysign, exp, fabs, floor, isfinite, sqrt
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset

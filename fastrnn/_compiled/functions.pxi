@@ -138,3 +138,63 @@ cdef void tanh_all(double* values, Py_ssize_t length) noexcept nogil:
         length -= 32
     for i in range(length):
         values[i] = fast_tanh(values[i])
+
+
+# ---- log and log1p, in the same arithmetic ----
+# log splits its argument into 2^k m, with m from sqrt(1/2) to sqrt(2). With f = m - 1, s = f / (2 + f) and z = s^2
+#   log(2^k m) = k ln(2) + 2 artanh(s), artanh(s) = s + s^3 / 3 + s^5 / 5 + ... (Gregory 1668)
+# where 2s = f - s f, and s f = f^2 / 2 - s f^2 / 2. So k ln(2) and f come first, as good as exact, and what is rounded
+# is small (fdlibm, Sun 1993, arranges it so):
+#   2 artanh(s) = f - (f^2 / 2 - (s f^2 / 2 + s^3 series(z))), series(z) = 2/3 + 2/5 z + 2/7 z^2 + ...
+# The series is taken as the polynomial of seven terms nearest to it (Remez 1934), off by 1.3e-18 of log at most.
+# log1p is log of y = 1 + x and of what is lost where that is rounded (Knuth 1969): log(y + lost) = log(y) + lost / y.
+
+cdef extern from *:
+    """
+    #define SQRT_HALF 0.70710678118654757       /* sqrt(1/2) */
+    #define SERIES_1 0.66666666666667340
+    #define SERIES_2 0.39999999999416640
+    #define SERIES_3 0.28571428742028051
+    #define SERIES_4 0.22222198605086507
+    #define SERIES_5 0.18183562848505259
+    #define SERIES_6 0.15314084944121809
+    #define SERIES_7 0.14795631989512834
+    #define LOG_LOW 1e-300                      /* what is below, log makes larger, */
+    #define LOG_SCALE 18014398509481984.0       /* by 2^54, */
+    #define LOG_OF_SCALE 37.429947750237047     /* whose log is this */
+    """
+    const double SQRT_HALF, SERIES_1, SERIES_2, SERIES_3, SERIES_4, SERIES_5, SERIES_6, SERIES_7
+    const double LOG_LOW, LOG_SCALE, LOG_OF_SCALE
+
+
+cdef inline double split_log(double x, double* m) noexcept nogil:
+    """x as 2^k m, with the integer k for which m is from sqrt(1/2) to sqrt(2); returns k. x: normal and above 0."""
+    cdef Bits value, least, rounded
+    cdef uint64_t power
+    value.number, least.number, rounded.number = x, SQRT_HALF, ROUND - 1024.0
+    power = (value.bits - least.bits + (<uint64_t> 1024 << 52)) >> 52       # k + 1024
+    rounded.bits += power
+    value.bits -= (power - 1024) << 52
+    m[0] = value.number
+    return rounded.number - ROUND
+
+
+cdef inline double log_plus(double x, double more) noexcept nogil:
+    """log(x) + more, of an x that is not subnormal."""
+    cdef double m, k = split_log(x, &m), f = m - 1.0, s = f / (m + 1.0), z = s * s, w = z * z, s3 = s * z, s7 = s3 * w
+    cdef double half_square = 0.5 * f * f, whole = k * (2.0 * HALF_LN2_HIGH), result = whole + f
+    more = ((whole - result) + f) + (k * (2.0 * HALF_LN2_LOW) + more)
+    result -= half_square - (((s * half_square + more) + s3 * (SERIES_1 + z * SERIES_2))
+                             + s7 * ((SERIES_3 + z * SERIES_4) + w * ((SERIES_5 + z * SERIES_6) + w * SERIES_7)))
+    result = result if x > 0.0 else -INFINITY
+    result = result if x >= 0.0 else NAN
+    return result if x < INFINITY else x
+
+
+cdef inline double fast_log(double x) noexcept nogil:
+    return log_plus(x * LOG_SCALE if x < LOG_LOW else x, -LOG_OF_SCALE if x < LOG_LOW else 0.0)
+
+
+cdef inline double fast_log1p(double x) noexcept nogil:
+    cdef double y = 1.0 + x, part = y - 1.0, lost = (1.0 - (y - part)) + (x - part)
+    return copysign(log_plus(y, lost / y), x)

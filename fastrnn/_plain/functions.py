@@ -1,8 +1,8 @@
-"""exp, tanh and sigmoid. The twin: _compiled/functions.pxi."""
+"""exp, tanh, sigmoid and log. The twin: _compiled/functions.pxi."""
 
 from __future__ import annotations
 
-from math import copysign, ldexp
+from math import copysign, frexp, inf, ldexp, nan
 
 # ---- exp, tanh and sigmoid: plain double arithmetic, so that every core and vector width gives the same bits ----
 # Each splits its argument into one where its value follows from a power of two, 2^k, and a small rest, and puts the two
@@ -104,3 +104,59 @@ def sigmoid_all(values: list[float]) -> list[float]:
 
 def tanh_all(values: list[float]) -> list[float]:
     return [fast_tanh(x) for x in values]
+
+
+# ---- log and log1p, in the same arithmetic ----
+# log splits its argument into 2^k m, with m from sqrt(1/2) to sqrt(2). With f = m - 1, s = f / (2 + f) and z = s^2
+#   log(2^k m) = k ln(2) + 2 artanh(s), artanh(s) = s + s^3 / 3 + s^5 / 5 + ... (Gregory 1668)
+# where 2s = f - s f, and s f = f^2 / 2 - s f^2 / 2. So k ln(2) and f come first, as good as exact, and what is rounded
+# is small (fdlibm, Sun 1993, arranges it so):
+#   2 artanh(s) = f - (f^2 / 2 - (s f^2 / 2 + s^3 series(z))), series(z) = 2/3 + 2/5 z + 2/7 z^2 + ...
+# The series is taken as the polynomial of seven terms nearest to it (Remez 1934), off by 1.3e-18 of log at most.
+# log1p is log of y = 1 + x and of what is lost where that is rounded (Knuth 1969): log(y + lost) = log(y) + lost / y.
+
+SQRT_HALF = 0.70710678118654757  # sqrt(1/2)
+SERIES_1, SERIES_2, SERIES_3 = 0.66666666666667340, 0.39999999999416640, 0.28571428742028051
+SERIES_4, SERIES_5, SERIES_6 = 0.22222198605086507, 0.18183562848505259, 0.15314084944121809
+SERIES_7 = 0.14795631989512834
+LOG_LOW = 1e-300  # what is below, log makes larger,
+LOG_SCALE, LOG_OF_SCALE = 18014398509481984.0, 37.429947750237047  # by 2^54, whose log is the second
+
+
+def split_log(x: float) -> tuple[float, float]:
+    """x as 2^k m, with the integer k for which m is from sqrt(1/2) to sqrt(2); returns k and m. x: above 0."""
+    m, k = frexp(x)
+    return (float(k), m) if m >= SQRT_HALF else (k - 1.0, 2.0 * m)
+
+
+def log_plus(x: float, more: float) -> float:
+    """log(x) + more."""
+    if not 0.0 < x < inf:
+        return -inf if x == 0.0 else nan if x < 0.0 else x
+    k, m = split_log(x)
+    f = m - 1.0
+    s = f / (m + 1.0)
+    z = s * s
+    w, s3 = z * z, s * z
+    s7 = s3 * w
+    half_square, whole = 0.5 * f * f, k * (2.0 * HALF_LN2_HIGH)
+    result = whole + f
+    more = ((whole - result) + f) + (k * (2.0 * HALF_LN2_LOW) + more)
+    return result - (
+        half_square
+        - (
+            ((s * half_square + more) + s3 * (SERIES_1 + z * SERIES_2))
+            + s7 * ((SERIES_3 + z * SERIES_4) + w * ((SERIES_5 + z * SERIES_6) + w * SERIES_7))
+        )
+    )
+
+
+def fast_log(x: float) -> float:
+    return log_plus(x * LOG_SCALE if x < LOG_LOW else x, -LOG_OF_SCALE if x < LOG_LOW else 0.0)
+
+
+def fast_log1p(x: float) -> float:
+    y = 1.0 + x
+    part = y - 1.0
+    lost = (1.0 - (y - part)) + (x - part)
+    return copysign(log_plus(y, lost / y if y != 0.0 else 0.0), x)

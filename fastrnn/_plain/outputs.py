@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import log, log1p, nan
+from math import nan
 from types import SimpleNamespace as Kind
 
-from fastrnn._plain.functions import fast_exp, fast_sigmoid
+from fastrnn._plain.functions import fast_exp, fast_log, fast_log1p, fast_sigmoid
 from fastrnn._plain.network import Network, Row
 from fastrnn._plain.sums import Matrix, Vector
 
@@ -95,16 +95,22 @@ def half_squared_error(net: Network, rows: list[Row], steps: int, targets: Vecto
         row.loss = 0.5 * loss
 
 
+def log1p_exp(sums: Vector) -> Vector:
+    """log(1 + exp(-|a|)) of each sum."""
+    return [fast_log1p(fast_exp(-abs(a))) for a in sums]
+
+
 def binary_cross_entropy(net: Network, rows: list[Row], steps: int, targets: Vector) -> None:
     """-y log p - (1 - y) log(1 - p) as max(a, 0) - a y + log(1 + exp(-|a|)): no digits lost, no overflow."""
     size = net.spec.output_size
     for t, predictions in enumerate(net.output.predict(net, rows, steps)):
         row = rows[t]
         row.gradient = predictions
+        logs = log1p_exp(row.sums)
         loss = 0.0
         for i in range(size):
             a = row.sums[i]
-            loss += ((a if a > 0.0 else 0.0) - a * targets[t * size + i]) + log1p(fast_exp(-abs(a)))
+            loss += ((a if a > 0.0 else 0.0) - a * targets[t * size + i]) + logs[i]
             row.gradient[i] -= targets[t * size + i]
         row.loss = loss
 
@@ -119,7 +125,7 @@ def cross_entropy(_net: Network, rows: list[Row], steps: int, targets: Vector) -
             continue
         label = int(targets[t])
         row.gradient[label] -= 1.0
-        row.loss = log(total) - (row.sums[label] - max_of(row.sums))
+        row.loss = fast_log(total) - (row.sums[label] - max_of(row.sums))
 
 
 # ---- the rows ----
