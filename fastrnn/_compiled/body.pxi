@@ -52,7 +52,6 @@ cdef class Body:
         net.memory[net.at.powers] = net.memory[net.at.powers + 1] = 1.0
         self.zeros = Doubles(net.at.states * net.at.hidden_width)
         net.zeros = self.zeros.start
-        use_as_it_lies(net)
         self.views = parameter_views(&net.at, spec, self.memory)
         self.state = Doubles(spec.state_size)
         self.scales = Doubles(2 * (spec.input_size + spec.target_size))
@@ -143,6 +142,7 @@ cdef class Body:
             if tape is not None and self.waiting > 0:
                 memcpy(other.rows, tape.rows, (self.waiting + 1) * self.net.at.row * sizeof(double))
             self.tape = other
+        use_as_it_lies(&self.net, self.tape)
         return self.tape
 
     cdef list places(self):

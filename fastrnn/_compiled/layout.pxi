@@ -8,12 +8,8 @@
 # A step leaves a row on the tape. [1, x, h] follow each other, so that bias, input and state take one sum; the state
 # after the step is the h (and c) of the next row. What is not there takes no room; everything else is padded.
 #
-#   | loss weight 1 x | h | c | trace | sums | gradient | by_output | delta | delta_hidden | by_own |
-#     |    |      |     |   |   |       |      |          |           |       |              |
-#     |    |      |     |   |   |       |      |          |           |       |              gradient by the cell's own
-#     |    |      |     |   |   |       |      |          |           |       apart: gradient by the sums over h
-#     |    |      |     |   |   |       |      |          |           apart: sums over x; then gradient by the sums
-#     |    |      |     |   |   |       |      |          by them, of the loss of the update
+#   | loss weight 1 x | h | c | trace | sums | gradient |
+#     |    |      |     |   |   |       |      |
 #     |    |      |     |   |   |       |      gradient of the step's loss by the sums of the output layer
 #     |    |      |     |   |   |       sums of the output layer
 #     |    |      |     |   |   what backward needs of the cell, part after part of hidden_size
@@ -22,6 +18,15 @@
 #     |    |      input
 #     |    weight of the step's loss
 #     the step's loss
+#
+# What a pass alone needs lies apart, in a row of the slate, of which there are as many as a pass has steps: it stays in
+# the first-level cache from backward to the gradient, and the tape is the shorter for it.
+#
+#   | by_output | delta | delta_hidden | by_own |
+#     |           |       |              gradient by the cell's own parameters
+#     |           |       apart: gradient by the sums over h
+#     |           apart: sums over x, forward; then gradient by the sums
+#     gradient by the sums of the output layer, of the loss of the update
 
 cdef enum:
     ROWS = 16           # steps that a prediction remembers at a time, and learn() at first
@@ -39,8 +44,9 @@ cdef struct Layout:
     Py_ssize_t b_hidden, w_input_hidden, w_hidden_hidden, own, w_hidden_output, b_output    # in memory
     Py_ssize_t parameters_width                         # of all of them, padded: here begin the first moments
     Py_ssize_t powers, memory                           # of the betas; doubles of it all
-    Py_ssize_t loss, weight, one, x, h, c, trace, sums, gradient, by_output, delta, delta_hidden, by_own     # in a row
-    Py_ssize_t row                                      # doubles of one
+    Py_ssize_t loss, weight, one, x, h, c, trace, sums, gradient    # in a row of the tape,
+    Py_ssize_t by_output, delta, delta_hidden, by_own               # and of the slate
+    Py_ssize_t row, slate                               # doubles of one
     double work                                         # products of a step, forward or backward
     Py_ssize_t block                                    # steps that a pass takes at once
 
@@ -83,11 +89,13 @@ cdef Layout lay_out(spec):
     at.trace = take(&end, at.trace_size)
     at.sums = take(&end, at.output_size)
     at.gradient = take(&end, at.output_size)
+    at.row = cache_lines(end)
+    end = 0
     at.by_output = take(&end, at.output_size)
     at.delta = take(&end, at.gates_size)
     at.delta_hidden = take(&end, at.gates_size) if at.apart else at.delta
     at.by_own = take(&end, at.own_size)
-    at.row = cache_lines(end)
+    at.slate = cache_lines(end)
     at.work = (at.gates_width * (at.hidden_size + at.input_size + 32.0)
                + at.output_size * (at.hidden_size + 32.0))
     at.block = max(1, min(BLOCK_OF_STEPS, <Py_ssize_t> (WORK / 4 / at.work)))
@@ -203,6 +211,7 @@ cdef class Tape:
     cdef Py_ssize_t steps       # that it has room for
     cdef bint learns            # or it has no room for what learning needs
     cdef double* rows           # one more than steps: the state after the last one
+    cdef double* slate          # as many rows as a pass has
     cdef double* proposal       # laid out as the network's memory: the gradient, then what is to be written there
     cdef double* own            # likewise: the gradient of one sequence of several
     cdef double* targets        # of a pass, scaled
@@ -225,19 +234,20 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
     """Zeros, but for the ones."""
     cdef Tape tape = Tape()
     cdef Py_ssize_t columns = at.stride * (at.input_size + at.hidden_size), state = at.states * at.hidden_width, t
-    cdef Py_ssize_t learning = 0
+    cdef Py_ssize_t slate = min(steps, at.block) * at.slate, learning = 0
     if learns:
         learning = (padded(at.memory) + at.parameters_width + padded(at.block * at.target_size)
                     + at.gates_size * at.hidden_width + state + at.gates_width + at.row)
     try:
-        if steps >= (PY_SSIZE_T_MAX // 16 - columns - learning) // at.row:
+        if steps >= (PY_SSIZE_T_MAX // 16 - slate - columns - learning) // at.row:
             raise MemoryError
-        tape.memory = Doubles((steps + 1) * at.row + columns + learning)
+        tape.memory = Doubles((steps + 1) * at.row + slate + columns + learning)
     except MemoryError:
         raise MemoryError(f"there is no memory for {steps:,} steps at once: lower window") from None
     tape.steps, tape.learns = steps, learns
     tape.rows = tape.memory.start
-    tape.columns = tape.rows + (steps + 1) * at.row
+    tape.slate = tape.rows + (steps + 1) * at.row
+    tape.columns = tape.slate + slate
     if learns:
         tape.proposal = tape.columns + columns
         tape.own = tape.proposal + padded(at.memory)

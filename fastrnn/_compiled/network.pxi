@@ -56,8 +56,10 @@ cdef struct Parameters:     # as they lie, or what is laid out as they are
 
 
 cdef struct Term:           # a part of the gradient: of[k][i] is the sum over all steps of rows[k] * columns[i]
-    Py_ssize_t rows         # where these stand, from the beginning of a row of the tape
+    Py_ssize_t rows         # where these stand, from the beginning of a row of the tape,
+    bint rows_of_slate      # or of the slate
     Py_ssize_t columns
+    bint columns_of_slate
     Matrix of
 
 
@@ -91,6 +93,7 @@ cdef struct Network:
     const double* target_mean
     const double* target_scale
     double* scaled_targets      # room for those of a pass
+    double* slate
     double[SETTINGS] of_loss    # the settings of the loss,
     double[SETTINGS] of_optimizer   # and those of the optimizer
 
@@ -115,8 +118,10 @@ cdef struct Row:
 cdef inline Row row_at(const Network* net, const double* rows, Py_ssize_t t) noexcept nogil:
     cdef const Layout* at = &net.at
     cdef double* row = <double*> rows + t * at.row
+    cdef double* slate = net.slate + t * at.slate
     return Row(row + at.loss, row + at.weight, row + at.x, row + at.h, row + at.c, row + at.trace, row + at.sums,
-               row + at.gradient, row + at.by_output, row + at.delta, row + at.delta_hidden, row + at.by_own)
+               row + at.gradient, slate + at.by_output, slate + at.delta, slate + at.delta_hidden,
+               slate + at.by_own)
 
 
 cdef inline Parameters parameters_at(const Layout* at, double* start) noexcept nogil:
@@ -129,8 +134,8 @@ cdef inline Parameters parameters_at(const Layout* at, double* start) noexcept n
         Matrix(start + at.b_output, 0, 1, at.output_width))
 
 
-cdef void add_term(Network* net, Py_ssize_t rows, Py_ssize_t columns, const Matrix* of) noexcept nogil:
-    net.terms[net.terms_count] = Term(rows, columns, of[0])
+cdef void add_term(Network* net, Term term) noexcept nogil:
+    net.terms[net.terms_count] = term
     net.terms_count += 1
 
 
@@ -141,10 +146,19 @@ cdef void settle_places(Network* net, double* memory) noexcept nogil:
     net.memory = memory
     of[0] = parameters_at(at, memory)
     net.terms_count = 0
-    add_term(net, at.one, at.delta, &of.gates)
+    add_term(net, Term(at.one, False, at.delta, True, of.gates))
     if at.apart:
-        add_term(net, at.h, at.delta_hidden, &of.hidden)
+        add_term(net, Term(at.h, False, at.delta_hidden, True, of.hidden))
     if at.own_size:
-        add_term(net, at.one, at.by_own, &of.own)
-    add_term(net, at.by_output, at.row + at.h, &of.outputs)
-    add_term(net, at.one, at.by_output, &of.b_output)
+        add_term(net, Term(at.one, False, at.by_own, True, of.own))
+    add_term(net, Term(at.by_output, True, at.row + at.h, False, of.outputs))
+    add_term(net, Term(at.one, False, at.by_output, True, of.b_output))
+
+
+cdef inline Products products_of(const Network* net, const double* rows, const Term* term, Py_ssize_t steps,
+                                 Way way) noexcept nogil:
+    """The sum that a part of the gradient is, over the steps of a pass."""
+    return Products((net.slate if term.rows_of_slate else rows) + term.rows,
+                    net.at.slate if term.rows_of_slate else net.at.row,
+                    (net.slate if term.columns_of_slate else rows) + term.columns,
+                    net.at.slate if term.columns_of_slate else net.at.row, steps, way, NULL, 0)

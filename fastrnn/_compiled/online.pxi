@@ -42,14 +42,14 @@ cdef bint is_surely_finite(const Network* net, Tape tape, Py_ssize_t steps) noex
         # From few numbers: no state is larger than 1 (train() begins with zeros, learn() knows no bound), and no
         # gradient by a sum is larger than those by the outputs times an output weight.
         for i in range(at.output_size):
-            by_outputs += fabs(row[at.by_output + i])
+            by_outputs += fabs(net.slate[at.by_output + i])
         for i in range(at.input_size):
             values += fabs(row[at.x + i])
         tape.bound += by_outputs * (1.0 + tape.bound) * values
         if tape.bound < 1e100:
             return True
     # By Cauchy and Schwarz no sum of products of what is on the tape is larger than the sum of all its squares.
-    total = sum_of_squares(row, steps * at.row + at.h + at.hidden_width)
+    total = sum_of_squares(row, steps * at.row + at.h + at.hidden_width) + sum_of_squares(net.slate, steps * at.slate)
     tape.bound += total
     if not tape.bound < 1e100:
         tape.bound = sqrt(sum_of_squares(net.memory, at.parameters_width)) + total
@@ -60,13 +60,11 @@ cdef bint is_surely_finite(const Network* net, Tape tape, Py_ssize_t steps) noex
 
 cdef void subtract_gradient(const Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
     """`gradients`, all steps at once, from the memory; no signal is heard in between."""
-    cdef const Term* term
     cdef Products of
     cdef Py_ssize_t i
     for i in range(net.terms_count):
-        term = &net.terms[i]
-        of = Products(tape.rows + term.rows, tape.rows + term.columns, net.at.row, steps, NEGATIVE, NULL, 0)
-        sum_of_products(&of, &term.of, NULL)
+        of = products_of(net, tape.rows, &net.terms[i], steps, NEGATIVE)
+        sum_of_products(&of, &net.terms[i].of, NULL)
 
 
 # ---- the gradient of one step, subtracted ----
@@ -128,11 +126,11 @@ cdef void subtract_products(const double* rows, const double* columns, const Mat
 
 cdef void subtract_gradient_of_step(const Network* net, Tape tape, Ahead* ahead) noexcept nogil:
     cdef Ahead none = Ahead(NULL, NULL, True, False)
-    cdef const Term* term
+    cdef Products of
     cdef Py_ssize_t i
     for i in range(net.terms_count):
-        term = &net.terms[i]
-        subtract_products(tape.rows + term.rows, tape.rows + term.columns, &term.of, &none if i else ahead)
+        of = products_of(net, tape.rows, &net.terms[i], 1, NEGATIVE)
+        subtract_products(of.rows, of.columns, &net.terms[i].of, &none if i else ahead)
     ahead.done = ahead.vector != NULL
 
 
@@ -140,7 +138,7 @@ cdef void subtract_gradient_of_step(const Network* net, Tape tape, Ahead* ahead)
 
 cdef inline bint may_go_straight(const Network* net, Py_ssize_t steps) noexcept nogil:
     """Where that saves time, and where it is over so soon that nobody misses Ctrl-C, which is not heard meanwhile."""
-    return (is_plain_sgd(net) and (steps == 1 or net.at.parameters_width > CACHE)
+    return (is_plain_sgd(net) and (steps == 1 or (net.at.parameters_width > CACHE and steps <= net.at.block))
             and <double> steps * net.at.parameters_width < WORK / 8)
 
 
@@ -150,10 +148,12 @@ cdef int go_straight(Network* net, Tape tape, Py_ssize_t steps, double scale, Ah
     whether all is finite."""
     while tape.rows[(steps - 1) * net.at.row + net.at.weight] == 0.0:
         steps -= 1
-    backward(net, tape, steps, scale, work)
+    copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
+    backward(net, tape.rows, steps, scale, tape.by_state, False)
+    look_for_signals(work, steps * net.at.work)
     if not is_surely_finite(net, tape, steps):
         no_gradient(net, tape.proposal)
-        gradients(net, tape, steps, tape.proposal, work)
+        gradients(net, tape.rows, steps, WHOLE, tape.proposal, work)
         sgd(net, 1.0, tape.proposal)
         if not all_finite(tape.proposal, net.at.parameters_width):
             return False
@@ -217,7 +217,7 @@ cdef Py_ssize_t train_online(Network* net, Tape tape, const Data* data, Py_ssize
             look_for_signals(work, at.work)
         move_on(at, tape)
         if large:
-            use_as_it_lies(net)
+            use_as_it_lies(net, tape)
             if ahead.done:
                 net.b_hidden, net.w_gates.length = ahead.sums, 0
             ahead.vector, ahead.done = NULL, False

@@ -412,7 +412,7 @@ cdef class RNNCore:
             row = tape.rows + waiting * net.at.row
             tape.busy = True
             try:
-                net.scaled_targets = tape.targets
+                use_as_it_lies(&net, tape)
                 write_state(&net.at, body.state.start, row)
                 forward(&net, row, 1, x)
                 read_out(&net, row, 1)

@@ -109,8 +109,9 @@ cdef enum Way:
 
 cdef struct Products:
     const double* rows      # of the first step, as are the columns
+    Py_ssize_t rows_stride  # from a step to the next
     const double* columns
-    Py_ssize_t stride       # from a step to the next
+    Py_ssize_t columns_stride
     Py_ssize_t steps
     Way way
     double* result
@@ -122,7 +123,8 @@ cdef inline void sum_of_products_block(const Products* of, Py_ssize_t height, Py
     cdef const double* rows = of.rows
     cdef const double* columns = of.columns
     cdef double* result = of.result
-    cdef Py_ssize_t stride = of.stride, steps = of.steps, result_stride = of.result_stride, t, i, k
+    cdef Py_ssize_t steps = of.steps, result_stride = of.result_stride, t, i, k
+    cdef Py_ssize_t rows_stride = of.rows_stride, columns_stride = of.columns_stride
     cdef vector_t sums[4][2]
     cdef const vector_t* column
     cdef vector_t* row
@@ -131,10 +133,10 @@ cdef inline void sum_of_products_block(const Products* of, Py_ssize_t height, Py
         for i in range(block):
             sums[k][i] = row[i] if of.way == TERM_BY_TERM else NOTHING
     for t in range(steps - 1, -1, -1):
-        column = <const vector_t*> (columns + t * stride)
+        column = <const vector_t*> (columns + t * columns_stride)
         for k in range(height):
             for i in range(block):
-                sums[k][i] = sums[k][i] + column[i] * rows[t * stride + k]
+                sums[k][i] = sums[k][i] + column[i] * rows[t * rows_stride + k]
     for k in range(height):
         row = <vector_t*> (result + k * result_stride)
         for i in range(block):
@@ -178,7 +180,7 @@ cdef inline void add_transposed_products(const double* start, const Matrix* weig
 cdef int sum_of_products(const Products* products, const Matrix* result, Work* work) except -1 nogil:
     """result[k][i] += rows[0][k] * columns[0][i] and so on, from the last step to the first: a gradient.
 
-    rows and columns: `steps` rows of the tape, `stride` doubles apart; those of the result are taken in parts of PART,
+    rows and columns: of `steps` steps, each their stride apart; the rows of the result are taken in parts of PART,
     so that what they need stays in the cache. work: NULL, where nobody may look for signals.
     """
     cdef Products of = products[0]

@@ -2,8 +2,9 @@
 
 # ---- helpers: the weights of a pass ----
 
-cdef void use_as_it_lies(Network* net) noexcept nogil:
+cdef void use_as_it_lies(Network* net, Tape tape) noexcept nogil:
     """Have forward take the weights where they are, and add up all of them."""
+    net.slate, net.scaled_targets = tape.slate, tape.targets
     net.b_hidden = net.parameters.gates.start
     net.w_gates = net.parameters.gates
     net.w_gates.start += net.at.stride      # without the bias
@@ -14,18 +15,17 @@ cdef void use_as_it_lies(Network* net) noexcept nogil:
 cdef void use_packed(Network* net, Tape tape) noexcept nogil:
     """Have forward take the recurrent weights, or all columns that it takes together, from a packed copy."""
     cdef Matrix* columns = &net.w_hidden_hidden if net.at.apart else &net.w_gates
-    use_as_it_lies(net)
+    use_as_it_lies(net, tape)
     pack(columns, tape.columns)
     columns.start, columns.stride = tape.columns, 0
 
 
 cdef void use_for(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
     """Choose between the two for so many steps, of all sequences of a window."""
-    net.scaled_targets = tape.targets
     if steps > 1:
         use_packed(net, tape)
     else:
-        use_as_it_lies(net)
+        use_as_it_lies(net, tape)
 
 
 # ---- a window, forward ----
@@ -83,7 +83,7 @@ cdef void no_gradient(const Network* net, double* gradient) noexcept nogil:
     fill(gradient, net.at.parameters_width, -0.0)
 
 
-# ---- helpers: it goes backward and sums up in passes, so that a pass finds in the cache what the one before left ----
+# ---- helpers: what is packed for it ----
 
 cdef void begin_backward(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
     """Pack the rows of the weights: they stay till the update."""
@@ -92,9 +92,12 @@ cdef void begin_backward(Network* net, Tape tape, Py_ssize_t steps) noexcept nog
         pack_rows(&net.parameters.hidden, net.at.hidden_size, &net.w_rows)
 
 
-cdef void pass_backward(const Network* net, double* rows, Py_ssize_t steps, double scale, double* by_state,
-                        bint further) noexcept nogil:
-    """`backward` over some steps."""
+# ---- a pass over at most `block` steps ----
+
+cdef void backward(const Network* net, double* rows, Py_ssize_t steps, double scale, double* by_state,
+                   bint further) noexcept nogil:
+    """`scale` times the gradients of the window's weighted losses by all sums, by truncated backpropagation through
+    time. What has no weight is skipped, for it can be anything."""
     cdef Py_ssize_t size = net.at.output_size, t, i
     cdef double share
     cdef Row row
@@ -111,46 +114,25 @@ cdef void pass_backward(const Network* net, double* rows, Py_ssize_t steps, doub
     net.cell.backward(net, rows, steps, by_state, further)
 
 
-cdef int pass_gradients(const Network* net, const double* rows, Py_ssize_t steps, Way way, double* result,
-                        Work* work) except -1 nogil:
-    """`gradients` over some steps; result: laid out as memory is."""
-    cdef const Term* term
+cdef int gradients(const Network* net, const double* rows, Py_ssize_t steps, Way way, double* result,
+                   Work* work) except -1 nogil:
+    """The gradient of the window's loss by the parameters, after backward: added to `result`, laid out as memory is,
+    from the last step to the first."""
     cdef Products of
     cdef Matrix to
     cdef Py_ssize_t i
     for i in range(net.terms_count):
-        term = &net.terms[i]
-        to = term.of
+        to = net.terms[i].of
         to.start += result - net.memory
-        of = Products(rows + term.rows, rows + term.columns, net.at.row, steps, way, NULL, 0)
+        of = products_of(net, rows, &net.terms[i], steps, way)
         sum_of_products(&of, &to, work)
     return 0
-
-
-# ---- all of it ----
-
-cdef int backward(Network* net, Tape tape, Py_ssize_t steps, double scale, Work* work) except -1 nogil:
-    """`scale` times the gradients of the window's weighted losses by all sums, by truncated backpropagation through
-    time. What has no weight is skipped, for it can be anything."""
-    cdef Py_ssize_t stop = steps, start
-    copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
-    while stop > 0:
-        start = max(0, stop - net.at.block)
-        pass_backward(net, tape.rows + start * net.at.row, stop - start, scale, tape.by_state, start > 0)
-        look_for_signals(work, (stop - start) * net.at.work)
-        stop = start
-    return 0
-
-
-cdef int gradients(const Network* net, Tape tape, Py_ssize_t steps, double* result, Work* work) except -1 nogil:
-    """The gradient of the window's loss by the parameters, after backward: added to `result`, from the last step to the
-    first."""
-    return pass_gradients(net, tape.rows, steps, TERM_BY_TERM, result, work)
 
 
 cdef int add_gradient(Network* net, Tape tape, Py_ssize_t steps, double scale, bint first, Work* work) except -1 nogil:
     """Add the gradient of a window of one sequence, a sum of its own, to that of the next update.
 
+    It goes in passes, each backward and then its gradients, which find in the cache what backward has left there.
     first: there is nothing yet that it is added to.
     """
     cdef double* own = tape.proposal
@@ -167,8 +149,8 @@ cdef int add_gradient(Network* net, Tape tape, Py_ssize_t steps, double scale, b
     stop = steps
     while stop > 0:
         start = max(0, stop - net.at.block)
-        pass_backward(net, tape.rows + start * net.at.row, stop - start, scale, tape.by_state, start > 0)
-        pass_gradients(net, tape.rows + start * net.at.row, stop - start, way, own, work)
+        backward(net, tape.rows + start * net.at.row, stop - start, scale, tape.by_state, start > 0)
+        gradients(net, tape.rows + start * net.at.row, stop - start, way, own, work)
         look_for_signals(work, (stop - start) * net.at.work)
         stop = start
     if own != tape.proposal:
