@@ -108,13 +108,14 @@ cdef void half_squared_error(const Network* net, double* rows, Py_ssize_t steps,
         row.loss[0] = 0.5 * loss
 
 
-cdef void log1p_exp(Py_ssize_t length, Py_ssize_t stride, const double* sums, double* result) noexcept nogil:
-    """log(1 + exp(-|a|)) of sums `stride` apart. In two short loops the CPU sees more of them at a time."""
+cdef void log1p_exp(Py_ssize_t length, const double* sums, Py_ssize_t stride, double* result,
+                    Py_ssize_t result_stride) noexcept nogil:
+    """log(1 + exp(-|a|)), of sums `stride` apart. In two short loops the CPU sees more of them at a time."""
     cdef Py_ssize_t i
     for i in range(length):
-        result[i * stride] = fast_exp(-fabs(sums[i * stride]))
+        result[i * result_stride] = fast_exp(-fabs(sums[i * stride]))
     for i in range(length):
-        result[i * stride] = fast_log1p(result[i * stride])
+        result[i * result_stride] = fast_log1p(result[i * result_stride])
 
 
 cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t steps,
@@ -125,11 +126,11 @@ cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t step
     cdef Row row
     net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
     if size == 1:       # the logs side by side: those of all steps, or those of all outputs of a step
-        log1p_exp(steps, net.at.row, rows + net.at.sums, rows + net.at.by_output)
+        log1p_exp(steps, rows + net.at.sums, net.at.row, net.slate + net.at.by_output, net.at.slate)
     for t in range(steps):
         row = row_at(net, rows, t)
         if size > 1:
-            log1p_exp(size, 1, row.sums, row.by_output)
+            log1p_exp(size, row.sums, 1, row.by_output, 1)
         loss = 0.0
         for i in range(size):
             a = row.sums[i]
