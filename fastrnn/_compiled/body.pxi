@@ -18,6 +18,7 @@ cdef Py_ssize_t row_of(str name, const void* table, size_t row, size_t whole) ex
 cdef class Body:
     """All that an RNN is, made whole before the network takes it, so that what runs never sees a part of it change."""
     cdef Network net
+    cdef Settings settings
     cdef object spec
     cdef Doubles memory         # the parameters, and behind them all else that learning changes
     cdef Doubles zeros
@@ -35,6 +36,8 @@ cdef class Body:
 
     def __cinit__(self, spec):
         cdef Network* net = &self.net
+        cdef Settings* of = &self.settings
+        net.of = of
         net.at = lay_out(spec, 1)
         net.cell = CELLS[row_of(spec.cell, CELLS, sizeof(Cell), sizeof(CELLS))]
         net.activation = ACTIVATIONS[row_of(spec.activation, ACTIVATIONS, sizeof(Activation), sizeof(ACTIVATIONS))]
@@ -42,7 +45,7 @@ cdef class Body:
         net.loss = LOSSES[row_of(spec.loss, LOSSES, sizeof(Loss), sizeof(LOSSES))]
         net.optimizer = OPTIMIZERS[row_of(spec.optimizer, OPTIMIZERS, sizeof(Optimizer), sizeof(OPTIMIZERS))]
         net.classes, net.return_sequences = spec.classes, spec.return_sequences
-        net.generator = &self.generator if spec.shuffle else NULL
+        of.generator = &self.generator if spec.shuffle else NULL
         self.spec = spec
         try:
             self.memory = Doubles(net.at.memory)
@@ -59,8 +62,7 @@ cdef class Body:
         self.exchange = Doubles(spec.input_size + spec.target_size + spec.output_size)
         self.x = memoryview(vector_view(self.exchange, 0, spec.input_size))
         self.targets = memoryview(vector_view(self.exchange, spec.input_size, spec.target_size))
-        net.lr, net.clip, net.window = 0.01, INFINITY, 32
-        net.batch_size, net.patience = 1, -1
+        of.lr, of.clip, of.window, of.batch_size, of.patience = 0.01, INFINITY, 32, 1, -1
         if max(len(spec.of_loss), len(spec.of_optimizer)) > SETTINGS:
             raise ValueError(f"there is room for {SETTINGS} settings of a loss or an optimizer")
         for i, (default, _) in enumerate(spec.settings.values()):
@@ -69,7 +71,7 @@ cdef class Body:
     cdef double* setting(self, Py_ssize_t i):
         """Those of the loss, then those of the optimizer."""
         cdef Py_ssize_t of_loss = len(self.spec.of_loss)
-        return &self.net.of_loss[i] if i < of_loss else &self.net.of_optimizer[i - of_loss]
+        return &self.settings.of_loss[i] if i < of_loss else &self.settings.of_optimizer[i - of_loss]
 
     cdef double* copy_views(self, Py_ssize_t offset, double* doubles, bint write):
         """Copy what lies `offset` doubles behind the parameters, to or from `doubles`; returns the end of these."""
@@ -121,10 +123,10 @@ cdef class Body:
             for i in range(size if self.is_scaled[which] else 0):
                 numbers[i] = given[which][i]
         inputs, targets = self.is_scaled[0] and self.is_scaled[1], self.is_scaled[2] and self.is_scaled[3]
-        self.net.input_mean = self.scale(0, &size) if inputs else NULL
-        self.net.input_scale = self.scale(1, &size) if inputs else NULL
-        self.net.target_mean = self.scale(2, &size) if targets else NULL
-        self.net.target_scale = self.scale(3, &size) if targets else NULL
+        self.settings.input_mean = self.scale(0, &size) if inputs else NULL
+        self.settings.input_scale = self.scale(1, &size) if inputs else NULL
+        self.settings.target_mean = self.scale(2, &size) if targets else NULL
+        self.settings.target_scale = self.scale(3, &size) if targets else NULL
         self.is_ready = all([self.is_scaled[which] for which in range(len(self.spec.scales))])
         return 0
 
@@ -185,7 +187,7 @@ cdef class HeldCourse:
         """For windows of so many steps (0: whole sequences): `tape`, if it has the room."""
         cdef Py_ssize_t longest = self.data.lengths.longest, count = self.of.data.count
         return tape_of_training(&net.at, tape, min(longest, window) if window > 0 else longest,
-                                min(net.batch_size, count) if net.batch_size > 0 else count)
+                                min(net.of.batch_size, count) if net.of.batch_size > 0 else count)
 
 
 cdef struct Training:       # what a call of train() is about

@@ -128,8 +128,8 @@ cdef extern from *:
 cdef uint64_t next_random(const Network* net) noexcept nogil:
     """The next of the generator's numbers, of 64 bits."""
     cdef uint64_t z
-    net.generator[0] += GOLDEN
-    z = net.generator[0]
+    net.of.generator[0] += GOLDEN
+    z = net.of.generator[0]
     z = (z ^ (z >> 30)) * MIX_1
     z = (z ^ (z >> 27)) * MIX_2
     return z ^ (z >> 31)
@@ -141,7 +141,7 @@ cdef void draw_order(const Network* net, Py_ssize_t count, int64_t* order) noexc
     cdef Py_ssize_t i, j
     for i in range(count):
         order[i] = i
-    if net.generator:
+    if net.of.generator:
         for i in range(count - 1, 0, -1):
             j = <Py_ssize_t> (<double> (next_random(net) >> 11) * (1.0 / 9007199254740992.0) * (i + 1))
             order[i], order[j] = order[j], order[i]

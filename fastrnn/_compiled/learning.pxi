@@ -90,23 +90,23 @@ cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, P
 
 cdef bint may_share(const Network* net, const Course* of) noexcept nogil:
     """Whether the pass for an epoch's only update shows the validation loss too, summed in the same order."""
-    if not of.same or net.generator or (net.window > 0 and net.return_sequences):
+    if not of.same or net.of.generator or (net.of.window > 0 and net.return_sequences):
         return False
-    return not 0 < net.batch_size < of.data.count
+    return not 0 < net.of.batch_size < of.data.count
 
 
 cdef bint judge(const Network* net, Course* of, double loss) noexcept nogil:
     """Take an epoch's validation loss, and keep a copy of the best parameters. Returns whether training goes on."""
     of.judged, of.validation_loss = True, loss
-    if net.patience < 0:
+    if net.of.patience < 0:
         return True
-    if loss < of.best_loss - net.min_delta:
+    if loss < of.best_loss - net.of.min_delta:
         memcpy(of.best, net.memory, net.at.parameters_width * sizeof(double))
         of.best_loss, of.best_epoch = loss, of.epoch
         of.since = 0
     else:
         of.since += 1
-    return of.since <= net.patience
+    return of.since <= net.of.patience
 
 
 cdef void put_back_best(const Network* net, const Course* of) noexcept nogil:
@@ -146,10 +146,10 @@ cdef int update(const Network* net, Tape tape, const double* row) noexcept nogil
 cdef Py_ssize_t window_of(const Network* net, Py_ssize_t length, Py_ssize_t start, Py_ssize_t* first) noexcept nogil:
     """The steps of a sequence that an update covers: from `start` on or, with one target a sequence, up to the last."""
     if not net.return_sequences:
-        first[0] = max(0, length - net.window) if net.window > 0 else 0
+        first[0] = max(0, length - net.of.window) if net.of.window > 0 else 0
         return length
     first[0] = min(start, length)
-    return min(start + net.window, length) if net.window > 0 else length
+    return min(start + net.of.window, length) if net.of.window > 0 else length
 
 
 cdef bint has_part(const Course* of, Py_ssize_t i) noexcept nogil:
@@ -260,7 +260,7 @@ cdef int train_batch(Network* net, Tape tape, Course* of, const int64_t* sequenc
     for k in range(count):
         if of.data.lengths[sequences[k]] and has_part(of, sequences[k]):
             longest, last = max(longest, of.data.lengths[sequences[k]]), k
-    if longest and count == 1 and net.window == 1 and net.return_sequences and may_go_straight(net, 1):
+    if longest and count == 1 and net.of.window == 1 and net.return_sequences and may_go_straight(net, 1):
         of.at_step = train_online(net, tape, of.data, sequences[0], &of.total, work)
         of.at_sequence = sequences[0] if of.at_step < longest else -1
         return of.at_sequence < 0
@@ -288,14 +288,14 @@ cdef int train_batch(Network* net, Tape tape, Course* of, const int64_t* sequenc
                   else update(net, tape, state_at(at, tape, last))):
             first_part(net, of, &batch)
             return False
-        batch.start += net.window if net.window > 0 and net.return_sequences else longest
+        batch.start += net.of.window if net.of.window > 0 and net.return_sequences else longest
     return True
 
 
 cdef int train_epoch(Network* net, Tape tape, Course* of, Work* work) except -1 nogil:
     """Measure the validation data, then train on all batches. Returns whether training goes on; where a loss or an
     update was not finite, `at` tells where."""
-    cdef Py_ssize_t count = of.data.count, size = net.batch_size if net.batch_size > 0 else count, start
+    cdef Py_ssize_t count = of.data.count, size = net.of.batch_size if net.of.batch_size > 0 else count, start
     cdef Total total
     of.total = of.validation_total = Total(0.0, 0.0)
     of.shared = may_share(net, of)
@@ -318,7 +318,6 @@ cdef int train_epoch(Network* net, Tape tape, Course* of, Work* work) except -1 
 cdef int gradient_of(Network* net, Tape tape, Course* of, Work* work) except -1 nogil:
     """The mean loss of all sequences, as a total, and its gradient, in the proposal, by full backpropagation."""
     cdef Batch batch = Batch(of.order, of.data.count, 0, 0.0, False)
-    net.window = 0
     batch.scale = 1.0 / window_weight(net, of, &batch)
     use_for(net, tape, 2)
     begin_backward(net, tape, 2)

@@ -65,6 +65,20 @@ cdef struct Term:           # a part of the gradient: of[k][i] is the sum over a
 
 # ---- a network as the passes take it, and a row of the tape ----
 
+cdef struct Settings:
+    double lr, clip, l1, min_delta      # a clip of infinity is none
+    Py_ssize_t window           # 0: the whole sequence
+    Py_ssize_t batch_size       # 0: all sequences
+    Py_ssize_t patience         # -1: none
+    double[SETTINGS] of_loss    # the settings of the loss,
+    double[SETTINGS] of_optimizer   # and those of the optimizer
+    uint64_t* generator         # the state of the one that shuffles; NULL: nobody does
+    const double* input_mean    # and so on, one a column; NULL: what goes in or comes out is not scaled
+    const double* input_scale
+    const double* target_mean
+    const double* target_scale
+
+
 cdef struct Network:
     Layout at
     Cell cell
@@ -83,19 +97,9 @@ cdef struct Network:
     Matrix w_gates              # columns: w_input_hidden and w_hidden_hidden side by side, or where apart the first,
     Matrix w_hidden_hidden      # and where apart the second
     Matrix w_rows               # w_hidden_hidden as rows, packed
-    double lr, clip, l1, min_delta      # a clip of infinity is none
-    Py_ssize_t window           # 0: the whole sequence
-    Py_ssize_t batch_size       # 0: all sequences
-    Py_ssize_t patience         # -1: none
-    uint64_t* generator         # the state of the one that shuffles; NULL: nobody does
-    const double* input_mean    # and so on, one a column; NULL: what goes in or comes out is not scaled
-    const double* input_scale
-    const double* target_mean
-    const double* target_scale
-    double* scaled_targets      # room for those of a pass
+    const Settings* of          # one a lane
+    double* taken_targets       # room for those of a pass
     double* slate
-    double[SETTINGS] of_loss    # the settings of the loss,
-    double[SETTINGS] of_optimizer   # and those of the optimizer
 
 
 cdef struct Row:

@@ -189,7 +189,7 @@ cdef Py_ssize_t train_online(Network* net, Tape tape, const Data* data, Py_ssize
     cdef double* row = tape.rows
     cdef double* after = row + at.row
     cdef Ahead ahead = Ahead(NULL, tape.ahead, True, False)
-    cdef bint large = at.parameters_width > CACHE and not at.apart and not net.input_mean
+    cdef bint large = at.parameters_width > CACHE and not at.apart and not net.of.input_mean
     cdef Py_ssize_t t, i, length = data.lengths[sequence]
     cdef double weight
     if tape.state == row:       # that of the sequence before: it stays till the first update
@@ -211,7 +211,7 @@ cdef Py_ssize_t train_online(Network* net, Tape tape, const Data* data, Py_ssize
                 for i in range(at.input_size):
                     after[at.x + i] = inputs[(t + 1) * at.input_size + i]
                 ahead.vector, ahead.from_last, ahead.done = after + at.one, not ahead.from_last, False
-            if not go_straight(net, tape, 1, net.lr / weight, &ahead, work):
+            if not go_straight(net, tape, 1, net.of.lr / weight, &ahead, work):
                 return t
         else:
             look_for_signals(work, at.work)

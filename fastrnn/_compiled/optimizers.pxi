@@ -53,13 +53,13 @@ cdef double norm(const Network* net, double* gradient) noexcept nogil:
 
 cdef inline bint is_plain_sgd(const Network* net) noexcept nogil:
     """With neither momentum, nor a penalty, nor a limit to the gradient."""
-    cdef bint plain = net.optimizer.propose == sgd and net.of_optimizer[0] == 0.0
-    return plain and net.l1 == 0.0 and not net.clip < INFINITY
+    cdef bint plain = net.optimizer.propose == sgd and net.of.of_optimizer[0] == 0.0
+    return plain and net.of.l1 == 0.0 and not net.of.clip < INFINITY
 
 
 cdef double factor_of_loss(const Network* net) noexcept nogil:
     """Plain sgd multiplies the gradient of the loss by lr before it runs back, not that of each parameter after it."""
-    return net.lr if is_plain_sgd(net) else 1.0
+    return net.of.lr if is_plain_sgd(net) else 1.0
 
 
 cdef void sgd_numbers(Py_ssize_t length, const double* values, double factor, double lr, out_t g) noexcept nogil:
@@ -79,11 +79,11 @@ cdef void momentum_numbers(Py_ssize_t length, const double* values, double facto
 cdef Py_ssize_t sgd(const Network* net, double factor, double* gradient) noexcept nogil:
     """Gradient descent; with momentum, velocity = momentum * velocity + gradient takes the gradient's place."""
     cdef Py_ssize_t length = net.at.parameters_width
-    cdef double momentum = net.of_optimizer[0]
+    cdef double momentum = net.of.of_optimizer[0]
     if momentum == 0.0:
-        sgd_numbers(length, net.memory, factor, 1.0 if is_plain_sgd(net) else net.lr, gradient)
+        sgd_numbers(length, net.memory, factor, 1.0 if is_plain_sgd(net) else net.of.lr, gradient)
         return length
-    momentum_numbers(length, net.memory, factor, net.lr, momentum, gradient, gradient + length)
+    momentum_numbers(length, net.memory, factor, net.of.lr, momentum, gradient, gradient + length)
     return 2 * length
 
 
@@ -91,7 +91,7 @@ cdef void adam_numbers(const Network* net, double factor, double decay, const do
                        out_t first, out_t second) noexcept nogil:
     cdef const double* values = net.memory
     cdef Py_ssize_t length = net.at.parameters_width, i
-    cdef double lr = net.lr, beta_1 = powers[0], beta_2 = powers[1], g
+    cdef double lr = net.of.lr, beta_1 = powers[0], beta_2 = powers[1], g
     for i in range(length):
         g = gradient[i] * factor
         first[i] = BETA_1 * values[length + i] + (1.0 - BETA_1) * g
@@ -116,7 +116,7 @@ cdef Py_ssize_t adam(const Network* net, double factor, double* gradient) noexce
 
 cdef Py_ssize_t adamw(const Network* net, double factor, double* gradient) noexcept nogil:
     """Loshchilov and Hutter (2019)."""
-    return adam_with_decay(net, factor, 1.0 - net.lr * net.of_optimizer[0], gradient)
+    return adam_with_decay(net, factor, 1.0 - net.of.lr * net.of.of_optimizer[0], gradient)
 
 
 # ---- penalty, clip, and commit ----
@@ -131,19 +131,19 @@ cdef void add_penalty(const Network* net, double* gradient) noexcept nogil:
     """That of l1 times the sum of all |w| over the input and the recurrent weights."""
     cdef const Layout* at = &net.at
     cdef Py_ssize_t length = at.stride * (at.input_size + at.hidden_size)
-    if net.l1 != 0.0:       # the recurrent weights lie right behind those of the input
-        penalty_delta(length, net.l1, net.memory + at.w_input_hidden, gradient + at.w_input_hidden)
+    if net.of.l1 != 0.0:       # the recurrent weights lie right behind those of the input
+        penalty_delta(length, net.of.l1, net.memory + at.w_input_hidden, gradient + at.w_input_hidden)
 
 
 cdef double clip_factor(const Network* net, double* gradient) noexcept nogil:
     """What the gradient is multiplied by so that its norm is at most clip (Pascanu et al. 2013); NaN if it has none."""
     cdef double length
-    if not net.clip < INFINITY:
+    if not net.of.clip < INFINITY:
         return 1.0
     length = norm(net, gradient)
     if not isfinite(length):
         return NAN
-    return net.clip / length if length > net.clip else 1.0
+    return net.of.clip / length if length > net.of.clip else 1.0
 
 
 cdef bint commit(const Network* net, Tape tape, const double* row, Py_ssize_t changed) noexcept nogil:

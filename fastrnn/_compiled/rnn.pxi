@@ -51,63 +51,63 @@ cdef class RNNCore:
 
     @property
     def _lr(self):
-        return self._body().net.lr
+        return self._body().settings.lr
 
     @_lr.setter
     def _lr(self, double value):
-        self._body().net.lr = value
+        self._body().settings.lr = value
 
     @property
     def _clip(self):
         """Infinity is none."""
-        return self._body().net.clip
+        return self._body().settings.clip
 
     @_clip.setter
     def _clip(self, double value):
-        self._body().net.clip = value
+        self._body().settings.clip = value
 
     @property
     def _window(self):
         """0: the whole sequence."""
-        return self._body().net.window
+        return self._body().settings.window
 
     @_window.setter
     def _window(self, Py_ssize_t value):
-        self._body().net.window = value
+        self._body().settings.window = value
 
     @property
     def _l1(self):
-        return self._body().net.l1
+        return self._body().settings.l1
 
     @_l1.setter
     def _l1(self, double value):
-        self._body().net.l1 = value
+        self._body().settings.l1 = value
 
     @property
     def _min_delta(self):
-        return self._body().net.min_delta
+        return self._body().settings.min_delta
 
     @_min_delta.setter
     def _min_delta(self, double value):
-        self._body().net.min_delta = value
+        self._body().settings.min_delta = value
 
     @property
     def _batch_size(self):
         """0: all sequences."""
-        return self._body().net.batch_size
+        return self._body().settings.batch_size
 
     @_batch_size.setter
     def _batch_size(self, Py_ssize_t value):
-        self._body().net.batch_size = value
+        self._body().settings.batch_size = value
 
     @property
     def _patience(self):
         """-1: none."""
-        return self._body().net.patience
+        return self._body().settings.patience
 
     @_patience.setter
     def _patience(self, Py_ssize_t value):
-        self._body().net.patience = value
+        self._body().settings.patience = value
 
     @property
     def _generator(self):
@@ -219,7 +219,8 @@ cdef class RNNCore:
         """
         cdef Body body = self._body()
         cdef HeldCourse held = HeldCourse(body, data, validation)
-        cdef Network net = body.net
+        cdef Network net
+        cdef Settings settings
         cdef Course* of = &held.of
         cdef Py_ssize_t epoch
         cdef Training training
@@ -230,8 +231,9 @@ cdef class RNNCore:
         check_list(losses, "losses")
         check_list(validation_losses, "validation_losses")
         for epoch in range(epochs):
-            net = body.net          # `report` may have changed the settings, and written to the parameters
-            tape = held.tape_for(&net, tape, net.window)
+            net, settings = body.net, body.settings     # `report` may have changed the settings
+            net.of = &settings
+            tape = held.tape_for(&net, tape, settings.window)
             training.body, training.tape = <PyObject*> body, <PyObject*> tape
             of.judged = False
             try:
@@ -242,13 +244,14 @@ cdef class RNNCore:
                 if of.judged:
                     validation_losses.append(of.validation_loss)
             if of.at_sequence >= 0:
-                raise diverged(place_of(epoch, of.at_sequence, of.data.count, of.at_step), net.lr, net.clip)
+                raise diverged(place_of(epoch, of.at_sequence, of.data.count, of.at_step), settings.lr,
+                               settings.clip)
             if not goes_on:
                 break
             losses.append(of.total.loss / of.total.weight)
             if report is not None and report(epoch):
                 break
-        put_back_best(&net, of)
+        put_back_best(&body.net, of)
         return of.best_epoch if of.best_epoch >= 0 else None
 
     def _evaluate(self, data, gradient, /):
@@ -256,10 +259,12 @@ cdef class RNNCore:
         cdef Body body = self._body()
         cdef HeldCourse held = HeldCourse(body, data, None)
         cdef Network net = body.net
+        cdef Settings settings = body.settings
         cdef Buffer target = None if gradient is None else Buffer(gradient, PyBUF_WRITABLE)
         cdef Tape tape
         cdef Work work = Work(0.0, NULL, NULL)
-        net.batch_size = 1 if gradient is None else 0
+        settings.batch_size, settings.window = 1 if gradient is None else 0, 0
+        net.of = &settings
         tape = held.tape_for(&net, None, net.at.block if gradient is None else 0)
         if gradient is None:
             with nogil:
@@ -381,7 +386,7 @@ cdef class RNNCore:
         """
         cdef Body body = self._body()
         cdef double* row
-        if body.waiting > 0 and body.net.window > 0:
+        if body.waiting > 0 and body.settings.window > 0:
             return self._learn(0.0)
         with cython.critical_section(body):
             row = self._run_row(body) if body.is_ready else NULL
@@ -395,7 +400,8 @@ cdef class RNNCore:
         """One step on from the network's own state, from _x and _targets; returns as _step() does, the prediction from
         before the update, if one is due. With a weight of 0.0 _targets are not looked at."""
         cdef Body body = self._body()
-        cdef Network net            # a copy: a signal handler may change the settings, and learn by itself
+        cdef Network net            # a copy: a signal handler may learn by itself,
+        cdef Settings settings      # and change these
         cdef double* x = body.exchange.start
         cdef double* targets = x + body.net.at.input_size
         cdef double* predictions = targets + body.net.at.target_size
@@ -406,9 +412,10 @@ cdef class RNNCore:
         if not body.is_ready:
             return None
         with cython.critical_section(body):
-            net, waiting = body.net, body.waiting
+            net, settings, waiting = body.net, body.settings, body.waiting
+            net.of = &settings
             # It grows with the steps that wait: an update may be long in coming.
-            tape = body.tape_for(waiting + 1, max(net.window if 0 < net.window < ROWS else ROWS, 2 * waiting), True)
+            tape = body.tape_for(waiting + 1, max(settings.window if 0 < settings.window < ROWS else ROWS, 2 * waiting), True)
             row = tape.rows + waiting * net.at.row
             tape.busy = True
             try:
@@ -420,17 +427,17 @@ cdef class RNNCore:
                 if weight > 0.0:
                     losses_of(&net, row, 1, targets)
                     if not isfinite(row[net.at.loss]):
-                        raise diverged("", net.lr, net.clip)
+                        raise diverged("", settings.lr, settings.clip)
                 else:
                     fill(row + net.at.gradient, net.at.output_size, 0.0)
                     predictions_of(&net, row, 1, predictions)
                     if any_nan(net.at.output_size, predictions):
                         return None
                 waiting += 1
-                if 0 < net.window <= waiting:
+                if 0 < settings.window <= waiting:
                     tape.bound = INFINITY       # the parameters may have been written to
                     if not update_from(&net, tape, waiting, &work):
-                        raise diverged("", net.lr, net.clip)
+                        raise diverged("", settings.lr, settings.clip)
                     waiting = 0
                 predictions_of(&net, row, 1, predictions)
                 read_state(&net.at, row + net.at.row, body.state.start)

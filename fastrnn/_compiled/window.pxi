@@ -4,7 +4,7 @@
 
 cdef void use_as_it_lies(Network* net, Tape tape) noexcept nogil:
     """Have forward take the weights where they are, and add up all of them."""
-    net.slate, net.scaled_targets = tape.slate, tape.targets
+    net.slate, net.taken_targets = tape.slate, tape.targets
     net.b_hidden = net.parameters.gates.start
     net.w_gates = net.parameters.gates
     net.w_gates.start += net.at.stride      # without the bias
@@ -35,8 +35,8 @@ cdef void forward(const Network* net, double* rows, Py_ssize_t steps, const doub
     cdef const Layout* at = &net.at
     cdef double* x = rows + at.x
     cdef Py_ssize_t t, i
-    if net.input_mean:
-        scale_numbers(steps, inputs, at.input_size, net.input_mean, net.input_scale, at.row, x)
+    if net.of.input_mean:
+        scale_numbers(steps, inputs, at.input_size, net.of.input_mean, net.of.input_scale, at.row, x)
     else:
         for t in range(steps):
             for i in range(at.input_size):
@@ -63,16 +63,16 @@ cdef void predictions_of(const Network* net, const double* rows, Py_ssize_t step
     """What comes out, in the units of the data, after read_out."""
     cdef Py_ssize_t size = net.at.output_size
     net.output.predict(net, rows, steps, result, size)
-    if net.target_mean:
-        unscale_numbers(steps, size, net.target_mean, net.target_scale, size, result)
+    if net.of.target_mean:
+        unscale_numbers(steps, size, net.of.target_mean, net.of.target_scale, size, result)
 
 
 cdef void losses_of(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
     """The loss of each step and its gradient by the sums, after read_out; targets in the units of the data."""
     cdef Py_ssize_t size = net.at.target_size
-    if net.target_mean:
-        scale_numbers(steps, targets, size, net.target_mean, net.target_scale, size, net.scaled_targets)
-        targets = net.scaled_targets
+    if net.of.target_mean:
+        scale_numbers(steps, targets, size, net.of.target_mean, net.of.target_scale, size, net.taken_targets)
+        targets = net.taken_targets
     net.loss.loss(net, rows, steps, targets)
 
 
