@@ -55,6 +55,7 @@ cdef class Body:
         net.memory[net.at.powers] = net.memory[net.at.powers + 1] = 1.0
         self.zeros = Doubles(net.at.states * net.at.hidden_width)
         net.zeros = self.zeros.start
+        net.fresh = net.zeros - net.at.h
         self.views = parameter_views(&net.at, spec, self.memory)
         self.state = Doubles(spec.state_size)
         self.scales = Doubles(2 * (spec.input_size + spec.target_size))
@@ -200,7 +201,7 @@ cdef void show_training(void* of) noexcept:
     cdef Body body = <Body> (<Training*> of).body
     cdef Tape tape = <Tape> (<Training*> of).tape
     tape.bound = INFINITY
-    body.updates = tape.updates
+    body.updates = tape.updates[0]
     if tape.state:
         read_state(&body.net.at, tape.state, body.state.start)
         body.waiting = 0

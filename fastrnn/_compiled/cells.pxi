@@ -104,7 +104,7 @@ cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexce
         r, z, n, q = row.trace, row.trace + size, row.trace + 2 * size, row.trace + 3 * size
         add_products(net.b_hidden, &net.w_gates, row.x, a, False)
         copy_padded(a, 2 * size, r)
-        copy_padded(net.parameters.own.start, size, n)
+        copy_padded(net.own, size, n)
         add_products(r, &net.w_hidden_hidden, row.h, r, t & 1)
         sigmoid_all(r, 2 * size)
         gru_new(size, a + 2 * size, r, q, n)

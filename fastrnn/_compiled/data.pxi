@@ -31,6 +31,31 @@ cdef inline double loss_weight(const Network* net, const Data* data, Py_ssize_t 
     return step_weight(data, i, t)
 
 
+# ---- helpers: what runs in a lane ----
+
+ctypedef const Data* data_t
+
+cdef struct Lane:
+    const Data* data            # NULL: nothing
+    Py_ssize_t i                # a sequence,
+    Py_ssize_t first, stop      # and steps of it, the first of them in the first row of the tape
+
+
+cdef inline bint goes_on(const Lane* lane, Py_ssize_t t) noexcept nogil:
+    """Whether it has a step in row `t`."""
+    return lane.data != NULL and lane.first + t < lane.stop
+
+
+cdef Py_ssize_t pass_of(const Layout* at, const Lane* lanes, Py_ssize_t t, Py_ssize_t most) noexcept nogil:
+    """The steps of a pass from row `t` on, in which no lane ends; 0 where all have."""
+    cdef Py_ssize_t steps = 0, left, l
+    for l in range(at.lanes):
+        left = lanes[l].stop - lanes[l].first - t
+        if goes_on(&lanes[l], t) and (steps == 0 or left < steps):
+            steps = left
+    return min(steps, most)
+
+
 # ---- their losses ----
 
 cdef struct Total:      # weighted, and their weights, added up step by step; their ratio is the mean loss
@@ -38,6 +63,8 @@ cdef struct Total:      # weighted, and their weights, added up step by step; th
 
 
 # ---- helpers: what holds the buffers ----
+
+ctypedef Total* total_t
 
 @cython.final
 @cython.internal
@@ -125,37 +152,42 @@ cdef extern from *:
     const uint64_t GOLDEN, MIX_1, MIX_2
 
 
-cdef uint64_t next_random(const Network* net) noexcept nogil:
+cdef uint64_t next_random(const Settings* of) noexcept nogil:
     """The next of the generator's numbers, of 64 bits."""
     cdef uint64_t z
-    net.of.generator[0] += GOLDEN
-    z = net.of.generator[0]
+    of.generator[0] += GOLDEN
+    z = of.generator[0]
     z = (z ^ (z >> 30)) * MIX_1
     z = (z ^ (z >> 27)) * MIX_2
     return z ^ (z >> 31)
 
 
-cdef void draw_order(const Network* net, Py_ssize_t count, int64_t* order) noexcept nogil:
+cdef void draw_order(const Settings* of, Py_ssize_t count, int64_t* order) noexcept nogil:
     """The order of an epoch's sequences: that given or, where they are shuffled, each with the same chance (Durstenfeld
     1964)."""
     cdef Py_ssize_t i, j
     for i in range(count):
         order[i] = i
-    if net.of.generator:
+    if of.generator:
         for i in range(count - 1, 0, -1):
-            j = <Py_ssize_t> (<double> (next_random(net) >> 11) * (1.0 / 9007199254740992.0) * (i + 1))
+            j = <Py_ssize_t> (<double> (next_random(of) >> 11) * (1.0 / 9007199254740992.0) * (i + 1))
             order[i], order[j] = order[j], order[i]
 
 
 # ---- their scale ----
 
 cdef void scale_numbers(Py_ssize_t length, const double* values, Py_ssize_t size, const double* mean,
-                        const double* scale, Py_ssize_t stride, double* result) noexcept nogil:
-    """Rows in the units of the data as the network takes them, to rows `stride` apart."""
+                        const double* scale, Py_ssize_t step, Py_ssize_t stride, double* result) noexcept nogil:
+    """Rows in the units of the data as the network takes them, to rows `stride` apart, of numbers `step` apart."""
     cdef Py_ssize_t t, i
+    if mean == NULL:
+        for t in range(length):
+            for i in range(size):
+                result[t * stride + i * step] = values[t * size + i]
+        return
     for t in range(length):
         for i in range(size):
-            result[t * stride + i] = (values[t * size + i] - mean[i]) / scale[i]
+            result[t * stride + i * step] = (values[t * size + i] - mean[i]) / scale[i]
 
 
 cdef void unscale_numbers(Py_ssize_t length, Py_ssize_t size, const double* mean, const double* scale,

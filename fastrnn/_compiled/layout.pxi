@@ -228,7 +228,7 @@ cdef class Tape:
     cdef double* ahead          # sums of the gates, where online learning has computed those of the next step
     cdef double* state          # the row with the state after the last update; NULL, if there was none
     cdef double* spare          # a row for it, where the first one is needed for the next sequence
-    cdef Py_ssize_t updates     # that have been made with it
+    cdef Py_ssize_t[LANES] updates  # that have been made with it
     cdef double bound           # no parameter is larger; infinity, as soon as Python code may have written to them
     cdef bint busy              # a call of learn() is about it
 
@@ -242,7 +242,7 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
     cdef Py_ssize_t columns = at.stride * (at.input_size + at.hidden_size), state = at.states * at.hidden_width, t
     cdef Py_ssize_t slate = min(steps, at.block) * at.slate, learning = 0
     if learns:
-        learning = (padded(at.memory) + at.parameters_width + padded(at.block * at.target_size)
+        learning = (padded(at.memory) + at.parameters_width + padded(at.block * at.target_size * at.lanes)
                     + at.gates_size * at.hidden_width + state + at.gates_width + at.row)
     try:
         if steps >= (PY_SSIZE_T_MAX // 16 - slate - columns - learning) // at.row:
@@ -258,23 +258,26 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
         tape.proposal = tape.columns + columns
         tape.own = tape.proposal + padded(at.memory)
         tape.targets = tape.own + at.parameters_width
-        tape.w_hidden_hidden = tape.targets + padded(at.block * at.target_size)
+        tape.w_hidden_hidden = tape.targets + padded(at.block * at.target_size * at.lanes)
         tape.by_state = tape.w_hidden_hidden + at.gates_size * at.hidden_width
         tape.ahead = tape.by_state + state
         tape.spare = tape.ahead + at.gates_width
     for t in range(steps + 1):
-        tape.rows[t * at.row + at.one] = 1.0
+        fill(tape.rows + t * at.row + at.one, at.lanes, 1.0)
     return tape
 
 
 cdef Tape tape_of_training(const Layout* at, Tape tape, Py_ssize_t steps, Py_ssize_t sequences):
     """A tape for windows of so many steps of sequences that run side by side: this one, if it has the room."""
-    cdef Py_ssize_t size = sequences * at.states * at.hidden_width, updates = 0 if tape is None else tape.updates
+    cdef Py_ssize_t size = sequences * at.states * at.hidden_width
+    cdef Tape before = tape
     if tape is None or tape.steps < steps:
         tape = new_tape(at, steps, True)
+        if before is not None:
+            tape.updates = before.updates
     if tape.states is None or tape.states.length < size:
         tape.states = Doubles(size)
-    tape.state, tape.bound, tape.updates = NULL, INFINITY, updates
+    tape.state, tape.bound = NULL, INFINITY
     return tape
 
 
@@ -291,9 +294,22 @@ cdef inline void copy_state(const Layout* at, const double* source, double* targ
         copy_padded(source + at.c, at.hidden_size, target + at.c)
 
 
-cdef void keep_state(const Layout* at, Tape tape, const double* row) noexcept nogil:
+cdef void copy_lane(const Layout* at, const double* source, double* target, Py_ssize_t lane) noexcept nogil:
+    """The state of one lane, from one row of the tape to another."""
+    cdef Py_ssize_t i, place
+    for i in range(at.hidden_size):
+        place = i * at.lanes + lane
+        target[at.h + place] = source[at.h + place]
+        if at.states == 2:
+            target[at.c + place] = source[at.c + place]
+
+
+cdef void keep_state(const Layout* at, Tape tape, const double* row, Py_ssize_t lane) noexcept nogil:
     """That of a row is the network's."""
-    copy_state(at, row, tape.spare)
+    if at.lanes == 1:
+        copy_state(at, row, tape.spare)
+    else:
+        copy_lane(at, row, tape.spare, lane)
     tape.state = tape.spare
 
 

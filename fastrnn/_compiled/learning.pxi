@@ -1,64 +1,107 @@
 # Part of _core.pyx: losses, updates, and training. The twin: _plain/learning.py.
+# It is the training of one network, whose twin is the plain column's; or of as many as there are lanes, in lockstep,
+# each of which learns what it would learn alone.
 
 # ---- losses ----
 
-cdef void run_on(const Network* net, double* rows, Py_ssize_t steps, const Data* data, Py_ssize_t i,
-                 Py_ssize_t start) noexcept nogil:
-    """Run over steps of sequence `i`, from step `start` on, as far as their losses; nobody has weighed them yet."""
-    cdef Py_ssize_t first = data.starts[i] + start
-    forward(net, rows, steps, data.inputs + first * net.at.input_size)
+cdef void run_on(const Network* net, double* rows, Py_ssize_t steps, const Lane* lanes, Py_ssize_t t) noexcept nogil:
+    """Run over the steps of each lane in the rows from `t` on, as far as their losses; nobody has weighed them yet."""
+    cdef numbers_t[LANES] inputs, targets
+    cdef const Data* data
+    cdef Py_ssize_t l, first
+    cdef bint last = False
+    for l in range(net.at.lanes):
+        inputs[l] = targets[l] = NULL
+        if goes_on(&lanes[l], t):
+            data, first = lanes[l].data, lanes[l].first + t
+            inputs[l] = data.inputs + (data.starts[lanes[l].i] + first) * net.at.input_size
+            if net.return_sequences:
+                targets[l] = data.targets + (data.starts[lanes[l].i] + first) * net.at.target_size
+            elif first + steps == data.lengths[lanes[l].i]:
+                targets[l] = data.targets + lanes[l].i * net.at.target_size
+                last = True
+    forward(net, rows, steps, inputs)
     if not net.return_sequences:        # the output layer, at the last step alone
-        if start + steps < data.lengths[i]:
+        if not last:
             return
-        first, rows, steps = i, rows + (steps - 1) * net.at.row, 1
+        rows, steps = rows + (steps - 1) * net.at.row, 1
     read_out(net, rows, steps)
-    losses_of(net, rows, steps, data.targets + first * net.at.target_size)
+    losses_of(net, rows, steps, targets)
 
 
-cdef void weigh(const Network* net, double* rows, Py_ssize_t steps, const Data* data, Py_ssize_t i,
-                Py_ssize_t start) noexcept nogil:
-    cdef double* weights = rows + net.at.weight
-    cdef Py_ssize_t row = net.at.row, t
+cdef void weigh(const Network* net, double* rows, Py_ssize_t steps, const Lane* lanes, Py_ssize_t t) noexcept nogil:
+    cdef double* weights
+    cdef Py_ssize_t row = net.at.row, k, l
+    for l in range(net.at.lanes):
+        weights = rows + net.at.weight + l
+        if goes_on(&lanes[l], t):
+            for k in range(steps):
+                weights[k * row] = loss_weight(net, lanes[l].data, lanes[l].i, lanes[l].first + t + k)
+        else:
+            for k in range(steps):
+                weights[k * row] = 0.0
+
+
+cdef inline void losses_delta(Py_ssize_t steps, Py_ssize_t lanes, const double* weights, const double* losses,
+                              Py_ssize_t row, double* loss, double* weight, Py_ssize_t* bad) noexcept nogil:
+    cdef Py_ssize_t t, l
     for t in range(steps):
-        weights[t * row] = loss_weight(net, data, i, start + t)
+        for l in range(lanes):
+            if weights[t * row + l] != 0.0:
+                loss[l] += weights[t * row + l] * losses[t * row + l]
+                weight[l] += weights[t * row + l]
+                if not isfinite(losses[t * row + l]):
+                    bad[l] = min(bad[l], t)
 
 
-cdef Py_ssize_t add_losses(const Network* net, const double* rows, Py_ssize_t steps, Total* total) noexcept nogil:
-    """Add the losses that count; returns `steps`, or the first step where such a one is not finite."""
-    cdef const double* weights = rows + net.at.weight
-    cdef const double* losses = rows + net.at.loss
-    cdef Total sums = total[0]      # a local copy may live in registers
-    cdef Py_ssize_t bad = steps, row = net.at.row, t
-    for t in range(steps):
-        if weights[t * row] != 0.0:
-            sums.loss += weights[t * row] * losses[t * row]
-            sums.weight += weights[t * row]
-            if not isfinite(losses[t * row]):
-                bad = min(bad, t)
-    total[0] = sums
-    return bad
+cdef void add_losses(const Network* net, const double* rows, Py_ssize_t steps, total_t* totals,
+                     Py_ssize_t* bad) noexcept nogil:
+    """Add the losses that count; bad: `steps`, or the first step where such a one is not finite."""
+    cdef double[LANES] loss, weight     # local copies may live in registers
+    cdef Py_ssize_t l
+    for l in range(net.at.lanes):
+        loss[l], weight[l], bad[l] = totals[l].loss, totals[l].weight, steps
+    if net.at.lanes == 1:
+        losses_delta(steps, 1, rows + net.at.weight, rows + net.at.loss, net.at.row, loss, weight, bad)
+    else:
+        losses_delta(steps, LANES, rows + net.at.weight, rows + net.at.loss, net.at.row, loss, weight, bad)
+    for l in range(net.at.lanes):
+        totals[l].loss, totals[l].weight = loss[l], weight[l]
 
 
-cdef int evaluate(Network* net, Tape tape, const Data* data, Total* total, Work* work) except -1 nogil:
+cdef int evaluate(Network* net, Tape tape, data_t* data, Total* totals, Work* work) except -1 nogil:
     """The losses of all sequences that have a weight, with the parameters as they are."""
+    cdef Lane[LANES] lanes
+    cdef total_t[LANES] of
+    cdef Py_ssize_t[LANES] bad
     cdef double* rows = tape.rows
-    cdef Py_ssize_t i, start, block
-    total[0] = Total(0.0, 0.0)
+    cdef Py_ssize_t l, t, steps
+    cdef bint any_left = True
     use_for(net, tape, 2)
     if tape.state == rows:
-        keep_state(&net.at, tape, rows)
-    for i in range(data.count):
+        keep_state(&net.at, tape, rows, 0)
+    for l in range(net.at.lanes):
+        totals[l], of[l], lanes[l] = Total(0.0, 0.0), &totals[l], Lane(data[l], -1, 0, 0)
+    while any_left:
         look_for_signals(work, SEQUENCE)
+        any_left = False
+        for l in range(net.at.lanes):   # each lane's next sequence
+            lanes[l].stop = 0
+            while data[l] and lanes[l].i + 1 < data[l].count and lanes[l].stop == 0:
+                lanes[l].i += 1
+                lanes[l].stop = data[l].lengths[lanes[l].i] if data[l].counts[lanes[l].i] else 0
+            any_left |= lanes[l].stop > 0
         fresh_state(&net.at, rows)
-        start = 0
-        while data.counts[i] and start < data.lengths[i]:
-            block = min(tape.steps, net.at.block, data.lengths[i] - start)
-            run_on(net, rows, block, data, i, start)
-            weigh(net, rows, block, data, i, start)
-            add_losses(net, rows, block, total)
-            copy_state(&net.at, rows + block * net.at.row, rows)
-            start += block
-            look_for_signals(work, block * net.at.work)
+        t = 0
+        steps = pass_of(&net.at, lanes, t, min(tape.steps, net.at.block))
+        while steps > 0:
+            run_on(net, rows, steps, lanes, t)
+            weigh(net, rows, steps, lanes, t)
+            add_losses(net, rows, steps, of, bad)
+            copy_state(&net.at, rows + steps * net.at.row, rows)
+            look_for_signals(work, steps * net.at.work)
+            t += steps
+            steps = pass_of(&net.at, lanes, t, min(tape.steps, net.at.block))
     return 0
 
 
@@ -81,6 +124,11 @@ cdef struct Course:             # what it learns from, and how far it is
     double best_loss
     Py_ssize_t best_epoch
     Py_ssize_t since            # epochs since the best
+    bint goes_on                # whether training does
+    const int64_t* batch        # the sequences that run side by side
+    Py_ssize_t count, longest   # of them, and the steps of the longest that has a part
+    Py_ssize_t final            # the last one that has
+    double weight               # of a window of all of them
 
 
 cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, Py_ssize_t step):
@@ -88,59 +136,75 @@ cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, P
     return f" at epoch {epoch}, {f'sequence {sequence}, ' if sequences > 1 else ''}step {step}"
 
 
-cdef bint may_share(const Network* net, const Course* of) noexcept nogil:
+cdef bint may_share(const Network* net, const Course* of, const Settings* settings) noexcept nogil:
     """Whether the pass for an epoch's only update shows the validation loss too, summed in the same order."""
-    if not of.same or net.of.generator or (net.of.window > 0 and net.return_sequences):
+    if not of.same or settings.generator or (settings.window > 0 and net.return_sequences):
         return False
-    return not 0 < net.of.batch_size < of.data.count
+    return not 0 < settings.batch_size < of.data.count
 
 
-cdef bint judge(const Network* net, Course* of, double loss) noexcept nogil:
+cdef bint judge(const Network* net, Course* of, Py_ssize_t lane, double loss) noexcept nogil:
     """Take an epoch's validation loss, and keep a copy of the best parameters. Returns whether training goes on."""
+    cdef const Settings* settings = &net.of[lane]
+    cdef Py_ssize_t lanes = net.at.lanes, i
     of.judged, of.validation_loss = True, loss
-    if net.of.patience < 0:
+    if settings.patience < 0:
         return True
-    if loss < of.best_loss - net.of.min_delta:
-        memcpy(of.best, net.memory, net.at.parameters_width * sizeof(double))
+    if loss < of.best_loss - settings.min_delta:
+        for i in range(net.at.parameters_width // lanes):
+            of.best[i] = net.memory[i * lanes + lane]
         of.best_loss, of.best_epoch = loss, of.epoch
         of.since = 0
     else:
         of.since += 1
-    return of.since <= net.of.patience
+    return of.since <= settings.patience
 
 
-cdef void put_back_best(const Network* net, const Course* of) noexcept nogil:
+cdef void put_back_best(const Network* net, const Course* of, Py_ssize_t lane) noexcept nogil:
     """The moments stay."""
+    cdef Py_ssize_t lanes = net.at.lanes, i
     if of.best_epoch >= 0:
-        memcpy(net.memory, of.best, net.at.parameters_width * sizeof(double))
+        for i in range(net.at.parameters_width // lanes):
+            net.memory[i * lanes + lane] = of.best[i]
 
 
-# ---- helpers: sequences that run side by side ----
+# ---- helpers: a window of all lanes ----
 
-cdef struct Batch:
-    const int64_t* sequences
-    Py_ssize_t count
-    Py_ssize_t start            # of the window
-    double scale                # of its gradient
+ctypedef Course* course_t
+
+cdef struct Window:
+    course_t[LANES] of          # the training in each lane; NULL: none
+    Py_ssize_t start            # where the window begins
+    double[LANES] scale         # of its gradient
     bint straight               # whether the gradient goes from the tape straight to the memory
 
 
 cdef inline double* state_at(const Layout* at, Tape tape, Py_ssize_t k) noexcept nogil:
-    """The state of one of them, in what looks like a row of the tape."""
+    """The state of the k-th of the sequences that run side by side, in what looks like a row of the tape."""
     return tape.states.start + k * at.states * at.hidden_width - at.h
+
+
+cdef inline bint learns(const Course* of, Py_ssize_t start) noexcept nogil:
+    """Whether there is a training, and something of its batch in the window."""
+    return of != NULL and of.goes_on and start < of.longest
 
 
 # ---- learning ----
 
-cdef int update(const Network* net, Tape tape, const double* row) noexcept nogil:
-    """Learn from a gradient that is complete. Returns whether all is finite; if it is not, nothing has changed.
-
-    row: the state after it.
-    """
-    cdef double factor
+cdef void update(const Network* net, Tape tape, Window* window) noexcept nogil:
+    """Learn from a gradient that is complete. Where all is not finite nothing changes, and training is over."""
+    cdef double[LANES] factor
+    cdef Py_ssize_t changed, l
+    cdef Course* of
     add_penalty(net, tape.proposal)
-    factor = clip_factor(net, tape.proposal)
-    return commit(net, tape, row, net.optimizer.propose(net, factor, tape.proposal))
+    clip_factor(net, tape.proposal, factor)
+    changed = net.optimizer.propose(net, factor, tape.proposal)
+    for l in range(net.at.lanes):
+        of = window.of[l]
+        if learns(of, window.start) and of.weight > 0.0:
+            of.goes_on = commit(net, tape, state_at(&net.at, tape, of.final), changed, l)
+            if not of.goes_on:
+                first_part(net, of, window.start, l)
 
 
 cdef Py_ssize_t window_of(const Network* net, Py_ssize_t length, Py_ssize_t start, Py_ssize_t* first) noexcept nogil:
@@ -157,13 +221,13 @@ cdef bint has_part(const Course* of, Py_ssize_t i) noexcept nogil:
     return of.data.counts[i] or (of.shared and of.validation.counts[i]) or i == of.last
 
 
-cdef double window_weight(const Network* net, const Course* of, const Batch* batch) noexcept nogil:
+cdef double window_weight(const Network* net, const Course* of, Py_ssize_t start) noexcept nogil:
     """The weights of a window, of all sequences."""
     cdef double total = 0.0
     cdef Py_ssize_t k, i, first, stop, t
-    for k in range(batch.count):
-        i = batch.sequences[k]
-        stop = window_of(net, of.data.lengths[i], batch.start, &first)
+    for k in range(of.count):
+        i = of.batch[k]
+        stop = window_of(net, of.data.lengths[i], start, &first)
         if of.data.weights == NULL and net.return_sequences:
             total += stop - first       # ones, added up
             continue
@@ -172,172 +236,268 @@ cdef double window_weight(const Network* net, const Course* of, const Batch* bat
     return total
 
 
-cdef int run_up(const Network* net, Tape tape, const Course* of, Py_ssize_t i, Py_ssize_t stop,
-                Work* work) except -1 nogil:
-    """The state at the step where the window of a sequence begins, in the first row."""
-    cdef const double* inputs = of.data.inputs + of.data.starts[i] * net.at.input_size
-    cdef Py_ssize_t start = 0, block
-    while start < stop:
-        block = min(tape.steps, net.at.block, stop - start)
-        forward(net, tape.rows, block, inputs + start * net.at.input_size)
-        copy_state(&net.at, tape.rows + block * net.at.row, tape.rows)
-        start += block
-        look_for_signals(work, block * net.at.work)
+cdef int run_up(const Network* net, Tape tape, Lane* lanes, Work* work) except -1 nogil:
+    """The states at the steps where the windows of sequences begin, in the first row."""
+    cdef numbers_t[LANES] inputs
+    cdef Lane[LANES] ahead
+    cdef Py_ssize_t longest = 0, t = 0, steps, l
+    for l in range(net.at.lanes):
+        longest = max(longest, lanes[l].first if lanes[l].data else 0)
+    # All end together: a lane begins when those behind its first step are as many as the rest has left.
+    while t < longest:
+        steps = min(tape.steps, net.at.block, longest - t)
+        for l in range(net.at.lanes):
+            ahead[l].first = t - (longest - lanes[l].first)         # its own step
+            if lanes[l].data and ahead[l].first < 0:
+                steps = min(steps, -ahead[l].first)
+        for l in range(net.at.lanes):
+            inputs[l] = NULL
+            if lanes[l].data and ahead[l].first >= 0:
+                if ahead[l].first == 0:
+                    copy_lane(&net.at, net.fresh, tape.rows, l)
+                inputs[l] = (lanes[l].data.inputs
+                             + (lanes[l].data.starts[lanes[l].i] + ahead[l].first) * net.at.input_size)
+        forward(net, tape.rows, steps, inputs)
+        copy_state(&net.at, tape.rows + steps * net.at.row, tape.rows)
+        look_for_signals(work, steps * net.at.work)
+        t += steps
     return 0
 
 
-cdef Py_ssize_t run_window(const Network* net, Tape tape, Course* of, Py_ssize_t i, Py_ssize_t start, Py_ssize_t stop,
-                           Work* work) except -1 nogil:
-    """Run over a window of a sequence, and add up its losses. Returns the step behind it, or the one that diverged."""
-    cdef double* rows = tape.rows
-    cdef Py_ssize_t block, done, bad = stop
-    while start < stop:
-        block = min(net.at.block, stop - start)
-        run_on(net, rows, block, of.data, i, start)
-        if of.shared:
-            weigh(net, rows, block, of.validation, i, start)
-            add_losses(net, rows, block, &of.validation_total)
-        weigh(net, rows, block, of.data, i, start)
-        done = add_losses(net, rows, block, &of.total)
-        if done < block:
-            return start + done
-        rows += block * net.at.row
-        start += block
-        look_for_signals(work, block * net.at.work)
-    return stop
+cdef int run_window(const Network* net, Tape tape, Window* window, Lane* lanes, Work* work) except -1 nogil:
+    """Run over a window of a sequence of each training, and add up its losses. One that is not finite ends training."""
+    cdef Lane[LANES] others
+    cdef total_t[LANES] totals, validation
+    cdef Total nowhere
+    cdef Py_ssize_t[LANES] bad
+    cdef double* rows
+    cdef Course* of
+    cdef Py_ssize_t t = 0, steps = pass_of(&net.at, lanes, 0, net.at.block), l
+    cdef bint shared = False
+    for l in range(net.at.lanes):
+        of = window.of[l]
+        totals[l] = validation[l] = &nowhere
+        others[l] = lanes[l]
+        others[l].data = NULL
+        if lanes[l].data:
+            totals[l] = &of.total
+            if of.shared:
+                others[l].data, validation[l], shared = of.validation, &of.validation_total, True
+    while steps > 0:
+        rows = tape.rows + t * net.at.row
+        run_on(net, rows, steps, lanes, t)
+        if shared:
+            weigh(net, rows, steps, others, t)
+            add_losses(net, rows, steps, validation, bad)
+        weigh(net, rows, steps, lanes, t)
+        add_losses(net, rows, steps, totals, bad)
+        for l in range(net.at.lanes):
+            if bad[l] < steps:
+                of = window.of[l]
+                of.at_sequence, of.at_step = lanes[l].i, lanes[l].first + t + bad[l]
+                lanes[l].data = others[l].data = NULL
+        look_for_signals(work, steps * net.at.work)
+        t += steps
+        steps = pass_of(&net.at, lanes, t, net.at.block)
+    return 0
 
 
-cdef int add_window(Network* net, Tape tape, Course* of, const Batch* batch, Work* work) except -1 nogil:
-    """Run over a window of every sequence, and add `scale` times its gradient. Returns whether all losses are finite.
+cdef int add_window(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
+    """Run over a window of every sequence, and add `scale` times its gradient. A loss that is not finite ends training.
 
     The states of the tape are those of the sequences, before the window and then after it.
     """
-    cdef bint first_one = True
-    cdef Py_ssize_t k, i, first, stop, done
-    if not batch.straight:
+    cdef Lane[LANES] lanes
+    cdef Py_ssize_t[LANES] ends
+    cdef bint first_one = True, ahead, any_part, any_weight
+    cdef Course* of
+    cdef Py_ssize_t count = 0, k, l
+    for l in range(net.at.lanes):
+        count = max(count, window.of[l].count if learns(window.of[l], window.start) else 0)
+    if not window.straight:
         no_gradient(net, tape.proposal)
-    for k in range(batch.count):
-        i = batch.sequences[k]
-        stop = window_of(net, of.data.lengths[i], batch.start, &first)
-        if first < stop and has_part(of, i):
-            copy_state(&net.at, state_at(&net.at, tape, k), tape.rows)
-            if first > batch.start:
-                run_up(net, tape, of, i, first, work)
-            done = run_window(net, tape, of, i, first, stop, work)
-            if done < stop:
-                of.at_sequence, of.at_step = i, done
-                return False
-            copy_state(&net.at, tape.rows + (stop - first) * net.at.row, state_at(&net.at, tape, k))
-            if of.data.counts[i] and not batch.straight:
-                add_gradient(net, tape, stop - first, batch.scale, first_one, work)
-                first_one = False
-    return True
+    for k in range(count):
+        ahead = any_part = any_weight = False
+        for l in range(net.at.lanes):
+            of = window.of[l]
+            lanes[l].data, ends[l] = NULL, 0
+            if learns(of, window.start) and of.at_sequence < 0 and k < of.count:
+                lanes[l].i = of.batch[k]
+                lanes[l].stop = window_of(net, of.data.lengths[lanes[l].i], window.start, &lanes[l].first)
+                if lanes[l].first < lanes[l].stop and has_part(of, lanes[l].i):
+                    lanes[l].data, any_part = of.data, True
+                    ahead |= lanes[l].first > window.start
+        if not any_part:
+            continue
+        copy_state(&net.at, state_at(&net.at, tape, k), tape.rows)
+        if ahead:
+            run_up(net, tape, lanes, work)
+        run_window(net, tape, window, lanes, work)
+        for l in range(net.at.lanes):
+            if lanes[l].data:
+                copy_lane(&net.at, tape.rows + (lanes[l].stop - lanes[l].first) * net.at.row,
+                          state_at(&net.at, tape, k), l)
+                if lanes[l].data.counts[lanes[l].i]:
+                    ends[l], any_weight = lanes[l].stop - lanes[l].first, True
+        if any_weight and not window.straight:
+            add_gradient(net, tape, ends, window.scale, first_one, work)
+            first_one = False
+    return 0
 
 
-cdef void first_part(const Network* net, Course* of, const Batch* batch) noexcept nogil:
-    """The first sequence that has a part in a window, and its last step there."""
+cdef void first_part(const Network* net, Course* of, Py_ssize_t start, Py_ssize_t lane) noexcept nogil:
+    """The first sequence that has a part in a window, and its last step there, are where it diverged."""
     cdef Py_ssize_t k, first
-    for k in range(batch.count):
-        of.at_sequence = batch.sequences[k]
-        of.at_step = window_of(net, of.data.lengths[of.at_sequence], batch.start, &first) - 1
+    for k in range(of.count):
+        of.at_sequence = of.batch[k]
+        of.at_step = window_of(net, of.data.lengths[of.at_sequence], start, &first) - 1
         if first <= of.at_step and has_part(of, of.at_sequence):
             return
 
 
-cdef int train_batch(Network* net, Tape tape, Course* of, const int64_t* sequences, Py_ssize_t count,
-                     Work* work) except -1 nogil:
-    """Train on sequences that run side by side, with an update from all of them after every window. Returns whether
-    training goes on."""
-    cdef const Layout* at = &net.at
-    cdef Batch batch = Batch(sequences, count, 0, 0.0, False)
-    cdef Py_ssize_t longest = 0, last = 0, k, first, steps
-    cdef double weight
-    cdef bint good
-    cdef Total validation
-    if tape.state == tape.rows:
-        keep_state(at, tape, tape.rows)
-    look_for_signals(work, SEQUENCE * <double> count)
+cdef void begin_batch(const Network* net, Course* of, Py_ssize_t start, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t k, length
+    of.batch, of.count, of.longest = of.order + start, count, 0
     for k in range(count):
-        if of.data.lengths[sequences[k]] and has_part(of, sequences[k]):
-            longest, last = max(longest, of.data.lengths[sequences[k]]), k
+        length = of.data.lengths[of.batch[k]]
+        if length and has_part(of, of.batch[k]):
+            of.longest, of.final = max(of.longest, length), k
+
+
+cdef int train_batch(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
+    """Train on sequences that run side by side, with an update from all of them after every window."""
+    cdef const Layout* at = &net.at
+    cdef data_t[LANES] validation
+    cdef Total[LANES] totals
+    cdef Course* of = window.of[0]
+    cdef Py_ssize_t longest = 0, count = 0, steps, first, l
+    cdef bint any_bad
+    if tape.state == tape.rows:
+        keep_state(at, tape, tape.rows, 0)
+    for l in range(at.lanes):
+        if learns(window.of[l], 0):
+            longest, count = max(longest, window.of[l].longest), max(count, window.of[l].count)
+    look_for_signals(work, SEQUENCE * <double> max(1, count))
     if longest and count == 1 and net.of.window == 1 and net.return_sequences and may_go_straight(net, 1):
-        of.at_step = train_online(net, tape, of.data, sequences[0], &of.total, work)
-        of.at_sequence = sequences[0] if of.at_step < longest else -1
-        return of.at_sequence < 0
+        of.at_step = train_online(net, tape, of.data, of.batch[0], &of.total, work)
+        of.at_sequence = of.batch[0] if of.at_step < longest else -1
+        of.goes_on = of.at_sequence < 0
+        return 0
     fill(tape.states.start, count * at.states * at.hidden_width, 0.0)
-    while batch.start < longest:
-        weight = window_weight(net, of, &batch)
-        batch.scale = factor_of_loss(net) / weight if weight > 0.0 else 0.0
-        steps = window_of(net, longest, batch.start, &first) - first
-        batch.straight = count == 1 and may_go_straight(net, steps)
+    window.start = 0
+    while window.start < longest:
+        for l in range(at.lanes):
+            of, window.scale[l] = window.of[l], 0.0
+            if learns(of, window.start):
+                of.weight = window_weight(net, of, window.start)
+                window.scale[l] = factor_of_loss(net, l) / of.weight if of.weight > 0.0 else 0.0
+        steps = window_of(net, longest, window.start, &first) - first
+        window.straight = count == 1 and may_go_straight(net, steps)
         use_for(net, tape, steps * count)
         begin_backward(net, tape, steps)
-        good = add_window(net, tape, of, &batch, work)
-        if of.shared:
-            validation = of.validation_total
-            if not good:
-                evaluate(net, tape, of.validation, &validation, work)
-            if not judge(net, of, validation.loss / validation.weight):
-                of.at_sequence = -1
-                return False
-        if not good:
-            return False
-        if weight == 0.0:
-            keep_state(at, tape, state_at(at, tape, last))
-        elif not (update_straight(net, tape, steps, batch.scale, state_at(at, tape, last), work) if batch.straight
-                  else update(net, tape, state_at(at, tape, last))):
-            first_part(net, of, &batch)
-            return False
-        batch.start += net.of.window if net.of.window > 0 and net.return_sequences else longest
-    return True
+        add_window(net, tape, window, work)
+        any_bad = False
+        for l in range(at.lanes):       # those whose pass is not complete have their validation loss yet to come
+            of = window.of[l]
+            validation[l] = of.validation if learns(of, window.start) and of.shared and of.at_sequence >= 0 else NULL
+            any_bad |= validation[l] != NULL
+        if any_bad:
+            evaluate(net, tape, validation, totals, work)
+        for l in range(at.lanes):
+            of = window.of[l]
+            if not learns(of, window.start):
+                continue
+            if of.shared:
+                if not validation[l]:
+                    totals[l] = of.validation_total
+                if not judge(net, of, l, totals[l].loss / totals[l].weight):
+                    of.at_sequence, of.goes_on = -1, False
+                    continue
+            of.goes_on = of.at_sequence < 0
+            if of.goes_on and of.weight == 0.0:
+                keep_state(at, tape, state_at(at, tape, of.final), l)
+        if not window.straight:
+            update(net, tape, window)
+        elif learns(window.of[0], window.start) and window.of[0].weight > 0.0:
+            of = window.of[0]
+            of.goes_on = update_straight(net, tape, steps, window.scale[0], state_at(at, tape, of.final), work)
+            if not of.goes_on:
+                first_part(net, of, window.start, 0)
+        window.start += net.of.window if net.of.window > 0 and net.return_sequences else longest
+    return 0
 
 
-cdef int train_epoch(Network* net, Tape tape, Course* of, Work* work) except -1 nogil:
-    """Measure the validation data, then train on all batches. Returns whether training goes on; where a loss or an
-    update was not finite, `at` tells where."""
-    cdef Py_ssize_t count = of.data.count, size = net.of.batch_size if net.of.batch_size > 0 else count, start
-    cdef Total total
-    of.total = of.validation_total = Total(0.0, 0.0)
-    of.shared = may_share(net, of)
-    if of.validation and not of.shared:
-        evaluate(net, tape, of.validation, &total, work)
-        if not judge(net, of, total.loss / total.weight):
-            return False
-    draw_order(net, count, of.order)
-    for start in range(count):
-        of.last = of.order[start] if of.data.lengths[of.order[start]] else of.last
-    start = 0
-    while start < count:
-        if not train_batch(net, tape, of, of.order + start, min(size, count - start), work):
-            return False
-        start += size
-    of.epoch += 1
-    return True
+cdef int train_epoch(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
+    """Measure the validation data, then train on all batches. Afterwards `goes_on` tells of each training whether it
+    does; where a loss or an update was not finite, `at` tells where."""
+    cdef data_t[LANES] validation
+    cdef Total[LANES] totals
+    cdef Course* of
+    cdef Py_ssize_t size, start, batch = 0, i, l
+    cdef bint any_left = False
+    for l in range(net.at.lanes):
+        of, validation[l] = window.of[l], NULL
+        if of:
+            of.total = of.validation_total = Total(0.0, 0.0)
+            of.shared = may_share(net, of, &net.of[l])
+            validation[l] = NULL if of.shared else of.validation
+            any_left |= validation[l] != NULL
+    if any_left:
+        evaluate(net, tape, validation, totals, work)
+    for l in range(net.at.lanes):
+        of = window.of[l]
+        if of:
+            of.goes_on = validation[l] == NULL or judge(net, of, l, totals[l].loss / totals[l].weight)
+            if of.goes_on:
+                draw_order(&net.of[l], of.data.count, of.order)
+                for i in range(of.data.count):
+                    of.last = of.order[i] if of.data.lengths[of.order[i]] else of.last
+    any_left = True
+    while any_left:
+        any_left = False
+        for l in range(net.at.lanes):
+            of = window.of[l]
+            if of and of.goes_on:
+                size = net.of[l].batch_size if net.of[l].batch_size > 0 else of.data.count
+                start = batch * size
+                begin_batch(net, of, start, max(0, min(size, of.data.count - start)))
+                any_left |= start < of.data.count
+        if any_left:
+            train_batch(net, tape, window, work)
+        batch += 1
+    for l in range(net.at.lanes):
+        if window.of[l] and window.of[l].goes_on:
+            window.of[l].epoch += 1
+    return 0
 
 
-cdef int gradient_of(Network* net, Tape tape, Course* of, Work* work) except -1 nogil:
+cdef int gradient_of(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
     """The mean loss of all sequences, as a total, and its gradient, in the proposal, by full backpropagation."""
-    cdef Batch batch = Batch(of.order, of.data.count, 0, 0.0, False)
-    batch.scale = 1.0 / window_weight(net, of, &batch)
+    window.start, window.straight, window.of[0].goes_on = 0, False, True
+    begin_batch(net, window.of[0], 0, window.of[0].data.count)
+    window.scale[0] = 1.0 / window_weight(net, window.of[0], 0)
     use_for(net, tape, 2)
     begin_backward(net, tape, 2)
-    fill(tape.states.start, batch.count * net.at.states * net.at.hidden_width, 0.0)
-    return add_window(net, tape, of, &batch, work)
+    fill(tape.states.start, window.of[0].count * net.at.states * net.at.hidden_width, 0.0)
+    return add_window(net, tape, window, work)
 
 
 cdef int update_from(Network* net, Tape tape, Py_ssize_t steps, Work* work) except -1 nogil:
     """Learn from the steps of learn() that wait. Returns whether all is finite; if it is not, nothing has changed."""
     cdef const double* after = tape.rows + steps * net.at.row
-    cdef double total = 0.0
+    cdef double total = 0.0, scale, factor
     cdef Py_ssize_t t
     for t in range(steps):
         total += tape.rows[t * net.at.row + net.at.weight]
     if total == 0.0:
-        keep_state(&net.at, tape, after)
+        keep_state(&net.at, tape, after, 0)
         return True
     begin_backward(net, tape, steps)
+    scale = factor_of_loss(net, 0) / total
     if may_go_straight(net, steps):
-        return update_straight(net, tape, steps, factor_of_loss(net) / total, after, work)
+        return update_straight(net, tape, steps, scale, after, work)
     no_gradient(net, tape.proposal)
-    add_gradient(net, tape, steps, factor_of_loss(net) / total, True, work)
-    return update(net, tape, after)
+    add_gradient(net, tape, &steps, &scale, True, work)
+    add_penalty(net, tape.proposal)
+    clip_factor(net, tape.proposal, &factor)
+    return commit(net, tape, after, net.optimizer.propose(net, &factor, tape.proposal), 0)

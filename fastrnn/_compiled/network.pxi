@@ -8,6 +8,8 @@ cdef enum:
 
 cdef struct Network
 
+ctypedef const double* numbers_t
+
 ctypedef void (*activate_t)(double* values, Py_ssize_t length) noexcept nogil
 ctypedef void (*derive_t)(Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil
 ctypedef void (*forward_t)(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil
@@ -18,7 +20,7 @@ ctypedef void (*predict_t)(const Network* net, const double* rows, Py_ssize_t st
 ctypedef double (*slope_t)(double value) noexcept nogil
 ctypedef void (*decide_t)(Py_ssize_t size, const double* predictions, double* decisions) noexcept nogil
 ctypedef void (*loss_t)(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil
-ctypedef Py_ssize_t (*optimizer_t)(const Network* net, double factor, double* gradient) noexcept nogil
+ctypedef Py_ssize_t (*optimizer_t)(const Network* net, const double* factor, double* gradient) noexcept nogil
 
 
 cdef struct Activation:
@@ -93,10 +95,14 @@ cdef struct Network:
     Term[5] terms
     Py_ssize_t terms_count
     const double* zeros         # as many as a state has
-    double* b_hidden            # what the sums of the gates start from
+    const double* fresh         # and what looks like a row of the tape with a fresh state
+    double* b_hidden            # what the sums of the gates start from,
+    double* own                 # the cell's own parameters,
+    double* b_output            # and what those of the output layer start from
     Matrix w_gates              # columns: w_input_hidden and w_hidden_hidden side by side, or where apart the first,
     Matrix w_hidden_hidden      # and where apart the second
     Matrix w_rows               # w_hidden_hidden as rows, packed
+    Matrix w_outputs            # in lanes: columns of w_hidden_output
     const Settings* of          # one a lane
     double* taken_targets       # room for those of a pass
     double* slate

@@ -138,7 +138,7 @@ cdef void subtract_gradient_of_step(const Network* net, Tape tape, Ahead* ahead)
 
 cdef inline bint may_go_straight(const Network* net, Py_ssize_t steps) noexcept nogil:
     """Where that saves time, and where it is over so soon that nobody misses Ctrl-C, which is not heard meanwhile."""
-    return (is_plain_sgd(net) and (steps == 1 or (net.at.parameters_width > CACHE and steps <= net.at.block))
+    return (net.at.lanes == 1 and is_plain_sgd(net) and (steps == 1 or (net.at.parameters_width > CACHE and steps <= net.at.block))
             and <double> steps * net.at.parameters_width < WORK / 8)
 
 
@@ -146,15 +146,16 @@ cdef int go_straight(Network* net, Tape tape, Py_ssize_t steps, double scale, Ah
                      Work* work) except -1 nogil:
     """`add_gradient` and `update`, and where it can the sums of the next step; the state stays to be kept. Returns
     whether all is finite."""
+    cdef double one = 1.0
     while tape.rows[(steps - 1) * net.at.row + net.at.weight] == 0.0:
         steps -= 1
     copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
-    backward(net, tape.rows, steps, scale, tape.by_state, False)
+    backward(net, tape.rows, steps, &scale, tape.by_state, False)
     look_for_signals(work, steps * net.at.work)
     if not is_surely_finite(net, tape, steps):
         no_gradient(net, tape.proposal)
         gradients(net, tape.rows, steps, WHOLE, tape.proposal, work)
-        sgd(net, 1.0, tape.proposal)
+        sgd(net, &one, tape.proposal)
         if not all_finite(tape.proposal, net.at.parameters_width):
             return False
         memcpy(net.memory, tape.proposal, net.at.parameters_width * sizeof(double))
@@ -162,7 +163,7 @@ cdef int go_straight(Network* net, Tape tape, Py_ssize_t steps, double scale, Ah
         subtract_gradient_of_step(net, tape, ahead)
     else:
         subtract_gradient(net, tape, steps)
-    tape.updates += 1
+    tape.updates[0] += 1
     return True
 
 
@@ -172,7 +173,7 @@ cdef int update_straight(Network* net, Tape tape, Py_ssize_t steps, double scale
     cdef Ahead none = Ahead(NULL, NULL, True, False)
     if not go_straight(net, tape, steps, scale, &none, work):
         return False
-    keep_state(&net.at, tape, row)
+    keep_state(&net.at, tape, row, 0)
     return True
 
 
@@ -186,6 +187,7 @@ cdef Py_ssize_t train_online(Network* net, Tape tape, const Data* data, Py_ssize
     cdef const Layout* at = &net.at
     cdef const double* inputs = data.inputs + data.starts[sequence] * at.input_size
     cdef const double* targets = data.targets + data.starts[sequence] * at.target_size
+    cdef const double* here
     cdef double* row = tape.rows
     cdef double* after = row + at.row
     cdef Ahead ahead = Ahead(NULL, tape.ahead, True, False)
@@ -193,16 +195,18 @@ cdef Py_ssize_t train_online(Network* net, Tape tape, const Data* data, Py_ssize
     cdef Py_ssize_t t, i, length = data.lengths[sequence]
     cdef double weight
     if tape.state == row:       # that of the sequence before: it stays till the first update
-        keep_state(at, tape, row)
+        keep_state(at, tape, row, 0)
     fresh_state(at, row)
     use_for(net, tape, 1)
     for t in range(length):
-        forward(net, row, 1, inputs + t * at.input_size)
+        here = inputs + t * at.input_size
+        forward(net, row, 1, &here)
         weight = step_weight(data, sequence, t)
         row[at.weight] = weight
         if weight > 0.0:
             read_out(net, row, 1)
-            losses_of(net, row, 1, targets + t * at.target_size)
+            here = targets + t * at.target_size
+            losses_of(net, row, 1, &here)
             total.loss += weight * row[at.loss]
             total.weight += weight
             if not isfinite(row[at.loss]):

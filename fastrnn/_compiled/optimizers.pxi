@@ -13,146 +13,224 @@ cdef extern from *:
 
 # ---- helpers: the squares of parameters that lie in columns ----
 
-cdef double square_of_columns(const Matrix* columns, Py_ssize_t size, double* squares, double total) noexcept nogil:
-    """`total` with the sum of squares of each of the `size` rows added, row by row."""
-    cdef Py_ssize_t i, j
-    fill(squares, size, 0.0)
+cdef inline void squares_of_columns(const Matrix* columns, Py_ssize_t size, Py_ssize_t lanes, double* squares,
+                                    double* total) noexcept nogil:
+    """Add to `total` the sum of squares of each of the `size` rows, row by row."""
+    cdef const double* column
+    cdef Py_ssize_t i, j, l
+    fill(squares, size * lanes, 0.0)
     for j in range(columns.length):
-        for i in range(size):
-            squares[i] += columns.start[j * columns.stride + i] * columns.start[j * columns.stride + i]
+        column = columns.start + j * columns.stride
+        for i in range(size * lanes):
+            squares[i] += column[i] * column[i]
     for i in range(size):
-        total += squares[i]
-    return total
+        for l in range(lanes):
+            total[l] += squares[i * lanes + l]
+
+
+cdef inline void add_squares(const Network* net, double* gradient, Py_ssize_t lanes, double* total) noexcept nogil:
+    cdef const Layout* at = &net.at
+    cdef double* squares = gradient + at.parameters_width       # which the optimizer writes to only later
+    cdef Parameters by = parameters_at(at, gradient)
+    cdef Matrix inputs = Matrix(gradient + at.w_input_hidden, at.stride, at.input_size, at.gates_width, 0, False)
+    cdef double[LANES] square
+    cdef const double* row
+    cdef Py_ssize_t i, j, l
+    by.gates.length = 1         # b_hidden
+    squares_of_columns(&inputs, at.gates_size, lanes, squares, total)
+    squares_of_columns(&by.hidden, at.gates_size, lanes, squares, total)
+    squares_of_columns(&by.gates, at.gates_size, lanes, squares, total)
+    squares_of_columns(&by.own, at.own_size, lanes, squares, total)
+    for i in range(at.output_size):
+        row = gradient + at.w_hidden_output + i * at.hidden_width
+        for l in range(lanes):
+            square[l] = 0.0
+        for j in range(at.hidden_size):
+            for l in range(lanes):
+                square[l] += row[j * lanes + l] * row[j * lanes + l]
+        for l in range(lanes):
+            total[l] += square[l]
+    squares_of_columns(&by.b_output, at.output_size, lanes, squares, total)
+
+
+# ---- helpers: what an optimizer takes, of each lane ----
+
+cdef struct Numbers:        # of each lane
+    double[LANES] factor, lr, momentum, decay, beta_1, beta_2
+
+
+cdef Numbers numbers_of(const Network* net, const double* factor) noexcept nogil:
+    cdef Numbers of
+    cdef Py_ssize_t l
+    for l in range(net.at.lanes):
+        of.factor[l], of.lr[l], of.momentum[l] = factor[l], net.of[l].lr, net.of[l].of_optimizer[0]
+        of.decay[l] = 1.0
+    return of
 
 
 # ---- the norm ----
 
-cdef double norm(const Network* net, double* gradient) noexcept nogil:
+cdef void norm(const Network* net, double* gradient, double* result) noexcept nogil:
     """The square root of the sum of all squares: of each row first, and then of the rows, parameter by parameter."""
-    cdef const Layout* at = &net.at
-    cdef double* squares = gradient + at.parameters_width         # which the optimizer writes to only later
-    cdef Parameters by = parameters_at(at, gradient)
-    cdef Matrix inputs = Matrix(gradient + at.w_input_hidden, at.stride, at.input_size, at.gates_width, 0, False)
-    cdef double total = square_of_columns(&inputs, at.gates_size, squares, 0.0), square
-    cdef const double* row
-    cdef Py_ssize_t i, j
-    by.gates.length = 1         # b_hidden
-    total = square_of_columns(&by.hidden, at.gates_size, squares, total)
-    total = square_of_columns(&by.gates, at.gates_size, squares, total)
-    total = square_of_columns(&by.own, at.own_size, squares, total)
-    for i in range(at.output_size):
-        row = gradient + at.w_hidden_output + i * at.hidden_width
-        square = 0.0
-        for j in range(at.hidden_size):
-            square += row[j] * row[j]
-        total += square
-    return sqrt(square_of_columns(&by.b_output, at.output_size, squares, total))
+    cdef Py_ssize_t l
+    for l in range(net.at.lanes):
+        result[l] = 0.0
+    if net.at.lanes == 1:
+        add_squares(net, gradient, 1, result)
+    else:
+        add_squares(net, gradient, LANES, result)
+    for l in range(net.at.lanes):
+        result[l] = sqrt(result[l])
 
 
-# ---- the optimizers ----
+# ---- the optimizers: of each lane `factor` times its gradient ----
 
 cdef inline bint is_plain_sgd(const Network* net) noexcept nogil:
-    """With neither momentum, nor a penalty, nor a limit to the gradient."""
+    """With neither momentum, nor a penalty, nor a limit to the gradient; of all lanes."""
     cdef bint plain = net.optimizer.propose == sgd and net.of.of_optimizer[0] == 0.0
     return plain and net.of.l1 == 0.0 and not net.of.clip < INFINITY
 
 
-cdef double factor_of_loss(const Network* net) noexcept nogil:
+cdef double factor_of_loss(const Network* net, Py_ssize_t lane) noexcept nogil:
     """Plain sgd multiplies the gradient of the loss by lr before it runs back, not that of each parameter after it."""
-    return net.of.lr if is_plain_sgd(net) else 1.0
+    return net.of[lane].lr if is_plain_sgd(net) else 1.0
 
 
-cdef void sgd_numbers(Py_ssize_t length, const double* values, double factor, double lr, out_t g) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(length):
-        g[i] = values[i] - lr * (g[i] * factor)
+cdef inline void sgd_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
+                             out_t g) noexcept nogil:
+    cdef Py_ssize_t i, l
+    for i in range(length // lanes):
+        for l in range(lanes):
+            g[i * lanes + l] = values[i * lanes + l] - of.lr[l] * (g[i * lanes + l] * of.factor[l])
 
 
-cdef void momentum_numbers(Py_ssize_t length, const double* values, double factor, double lr, double momentum,
-                           out_t g, out_t velocity) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(length):
-        velocity[i] = momentum * values[length + i] + g[i] * factor
-        g[i] = values[i] - lr * velocity[i]
+cdef inline void momentum_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
+                                  out_t g, out_t velocity) noexcept nogil:
+    cdef Py_ssize_t i, l
+    for i in range(length // lanes):
+        for l in range(lanes):
+            velocity[i * lanes + l] = of.momentum[l] * values[length + i * lanes + l] + g[i * lanes + l] * of.factor[l]
+            g[i * lanes + l] = values[i * lanes + l] - of.lr[l] * velocity[i * lanes + l]
 
 
-cdef Py_ssize_t sgd(const Network* net, double factor, double* gradient) noexcept nogil:
+cdef Py_ssize_t sgd(const Network* net, const double* factor, double* gradient) noexcept nogil:
     """Gradient descent; with momentum, velocity = momentum * velocity + gradient takes the gradient's place."""
-    cdef Py_ssize_t length = net.at.parameters_width
-    cdef double momentum = net.of.of_optimizer[0]
-    if momentum == 0.0:
-        sgd_numbers(length, net.memory, factor, 1.0 if is_plain_sgd(net) else net.of.lr, gradient)
+    cdef Py_ssize_t length = net.at.parameters_width, l
+    cdef Numbers of = numbers_of(net, factor)
+    if net.of.of_optimizer[0] == 0.0:
+        for l in range(net.at.lanes):
+            of.lr[l] = 1.0 if is_plain_sgd(net) else of.lr[l]
+        if net.at.lanes == 1:
+            sgd_numbers(length, 1, net.memory, &of, gradient)
+        else:
+            sgd_numbers(length, LANES, net.memory, &of, gradient)
         return length
-    momentum_numbers(length, net.memory, factor, net.of.lr, momentum, gradient, gradient + length)
+    if net.at.lanes == 1:
+        momentum_numbers(length, 1, net.memory, &of, gradient, gradient + length)
+    else:
+        momentum_numbers(length, LANES, net.memory, &of, gradient, gradient + length)
     return 2 * length
 
 
-cdef void adam_numbers(const Network* net, double factor, double decay, const double* powers, out_t gradient,
-                       out_t first, out_t second) noexcept nogil:
-    cdef const double* values = net.memory
-    cdef Py_ssize_t length = net.at.parameters_width, i
-    cdef double lr = net.of.lr, beta_1 = powers[0], beta_2 = powers[1], g
-    for i in range(length):
-        g = gradient[i] * factor
-        first[i] = BETA_1 * values[length + i] + (1.0 - BETA_1) * g
-        second[i] = BETA_2 * values[2 * length + i] + (1.0 - BETA_2) * (g * g)
-        gradient[i] = values[i] * decay - lr * ((first[i] / (1.0 - beta_1))
-                                                / (sqrt(second[i] / (1.0 - beta_2)) + EPSILON))
+cdef inline void adam_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
+                              out_t gradient, out_t first, out_t second) noexcept nogil:
+    cdef Py_ssize_t i, l
+    cdef double g
+    for i in range(length // lanes):
+        for l in range(lanes):
+            g = gradient[i * lanes + l] * of.factor[l]
+            first[i * lanes + l] = BETA_1 * values[length + i * lanes + l] + (1.0 - BETA_1) * g
+            second[i * lanes + l] = BETA_2 * values[2 * length + i * lanes + l] + (1.0 - BETA_2) * (g * g)
+            gradient[i * lanes + l] = values[i * lanes + l] * of.decay[l] - of.lr[l] * (
+                (first[i * lanes + l] / (1.0 - of.beta_1[l])) / (sqrt(second[i * lanes + l] / (1.0 - of.beta_2[l])) + EPSILON))
 
 
-cdef Py_ssize_t adam_with_decay(const Network* net, double factor, double decay, double* gradient) noexcept nogil:
+cdef Py_ssize_t adam_with_decay(const Network* net, Numbers* of, double* gradient) noexcept nogil:
+    cdef Py_ssize_t length = net.at.parameters_width, lanes = net.at.lanes, l
+    cdef const double* before = net.memory + net.at.powers
     cdef double* powers = gradient + net.at.powers
-    cdef Py_ssize_t length = net.at.parameters_width
-    powers[0] = net.memory[net.at.powers] * BETA_1
-    powers[1] = net.memory[net.at.powers + 1] * BETA_2
-    adam_numbers(net, factor, decay, powers, gradient, gradient + length, gradient + 2 * length)
+    for l in range(lanes):
+        powers[l] = of.beta_1[l] = before[l] * BETA_1
+        powers[lanes + l] = of.beta_2[l] = before[lanes + l] * BETA_2
+    if lanes == 1:
+        adam_numbers(length, 1, net.memory, of, gradient, gradient + length, gradient + 2 * length)
+    else:
+        adam_numbers(length, LANES, net.memory, of, gradient, gradient + length, gradient + 2 * length)
     return net.at.memory
 
 
-cdef Py_ssize_t adam(const Network* net, double factor, double* gradient) noexcept nogil:
+cdef Py_ssize_t adam(const Network* net, const double* factor, double* gradient) noexcept nogil:
     """Kingma and Ba (2015)."""
-    return adam_with_decay(net, factor, 1.0, gradient)
+    cdef Numbers of = numbers_of(net, factor)
+    return adam_with_decay(net, &of, gradient)
 
 
-cdef Py_ssize_t adamw(const Network* net, double factor, double* gradient) noexcept nogil:
+cdef Py_ssize_t adamw(const Network* net, const double* factor, double* gradient) noexcept nogil:
     """Loshchilov and Hutter (2019)."""
-    return adam_with_decay(net, factor, 1.0 - net.of.lr * net.of.of_optimizer[0], gradient)
+    cdef Numbers of = numbers_of(net, factor)
+    cdef Py_ssize_t l
+    for l in range(net.at.lanes):
+        of.decay[l] = 1.0 - net.of[l].lr * net.of[l].of_optimizer[0]
+    return adam_with_decay(net, &of, gradient)
 
 
 # ---- penalty, clip, and commit ----
 
-cdef void penalty_delta(Py_ssize_t length, double l1, const double* weights, out_t g) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(length):
-        g[i] += l1 if weights[i] > 0.0 else -l1 if weights[i] < 0.0 else 0.0
+cdef inline void penalty_delta(Py_ssize_t length, Py_ssize_t lanes, const double* l1, const double* weights,
+                               out_t g) noexcept nogil:
+    cdef Py_ssize_t i, l
+    for i in range(length // lanes):
+        for l in range(lanes):
+            g[i * lanes + l] += l1[l] if weights[i * lanes + l] > 0.0 else -l1[l] if weights[i * lanes + l] < 0.0 else 0.0
 
 
 cdef void add_penalty(const Network* net, double* gradient) noexcept nogil:
     """That of l1 times the sum of all |w| over the input and the recurrent weights."""
     cdef const Layout* at = &net.at
-    cdef Py_ssize_t length = at.stride * (at.input_size + at.hidden_size)
-    if net.of.l1 != 0.0:       # the recurrent weights lie right behind those of the input
-        penalty_delta(length, net.of.l1, net.memory + at.w_input_hidden, gradient + at.w_input_hidden)
+    cdef const double* weights = net.memory + at.w_input_hidden
+    cdef Py_ssize_t length = at.stride * (at.input_size + at.hidden_size), l
+    cdef double[LANES] l1
+    if net.of.l1 == 0.0:
+        return
+    for l in range(at.lanes):
+        l1[l] = net.of[l].l1
+    if at.lanes == 1:       # the recurrent weights lie right behind those of the input
+        penalty_delta(length, 1, l1, weights, gradient + at.w_input_hidden)
+    else:
+        penalty_delta(length, LANES, l1, weights, gradient + at.w_input_hidden)
 
 
-cdef double clip_factor(const Network* net, double* gradient) noexcept nogil:
+cdef void clip_factor(const Network* net, double* gradient, double* factor) noexcept nogil:
     """What the gradient is multiplied by so that its norm is at most clip (Pascanu et al. 2013); NaN if it has none."""
-    cdef double length
-    if not net.of.clip < INFINITY:
-        return 1.0
-    length = norm(net, gradient)
-    if not isfinite(length):
-        return NAN
-    return net.of.clip / length if length > net.of.clip else 1.0
+    cdef double[LANES] length
+    cdef double clip
+    cdef Py_ssize_t l
+    if net.of.clip < INFINITY:
+        norm(net, gradient, length)
+    for l in range(net.at.lanes):
+        clip, factor[l] = net.of[l].clip, 1.0
+        if clip < INFINITY:
+            factor[l] = NAN if not isfinite(length[l]) else clip / length[l] if length[l] > clip else 1.0
 
 
-cdef bint commit(const Network* net, Tape tape, const double* row, Py_ssize_t changed) noexcept nogil:
-    """Take over what was proposed, if it is finite, and the state in a row with it. No signal is heard in between."""
-    if not all_finite(tape.proposal, changed):
-        return False
-    memcpy(net.memory, tape.proposal, changed * sizeof(double))
-    keep_state(&net.at, tape, row)
-    tape.updates += 1
+cdef bint commit(const Network* net, Tape tape, const double* row, Py_ssize_t changed, Py_ssize_t lane) noexcept nogil:
+    """Take over what was proposed for a lane, if it is finite, and its state in a row with it. No signal is heard in
+    between."""
+    cdef Py_ssize_t lanes = net.at.lanes, i
+    cdef double total = 0.0
+    if lanes == 1:
+        if not all_finite(tape.proposal, changed):
+            return False
+        memcpy(net.memory, tape.proposal, changed * sizeof(double))
+    else:
+        for i in range(changed // lanes):
+            total += tape.proposal[i * lanes + lane] * 0.0
+        if total != 0.0:
+            return False
+        for i in range(changed // lanes):
+            net.memory[i * lanes + lane] = tape.proposal[i * lanes + lane]
+    keep_state(&net.at, tape, row, lane)
+    tape.updates[lane] += 1
     return True
 
 

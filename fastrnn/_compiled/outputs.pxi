@@ -1,33 +1,43 @@
 # Part of _core.pyx: outputs and losses, a pass over steps whose sums are on the tape. The twin: _plain/outputs.py.
 
 # ---- outputs: from the sums, predictions, those of a step `stride` doubles behind those of the step before ----
+# Where there are lanes, a number is one a lane. What is inlined with a constant for their number is in vectors.
 
-cdef double max_of(Py_ssize_t size, const double* values) noexcept nogil:
-    cdef double largest = values[0]
-    cdef Py_ssize_t i
+cdef inline void max_of(Py_ssize_t size, Py_ssize_t lanes, const double* values, double* largest) noexcept nogil:
+    cdef Py_ssize_t i, l
+    for l in range(lanes):
+        largest[l] = values[l]
     for i in range(1, size):
-        largest = values[i] if values[i] > largest else largest
-    return largest
+        for l in range(lanes):
+            largest[l] = values[i * lanes + l] if values[i * lanes + l] > largest[l] else largest[l]
 
 
-cdef double softmax(Py_ssize_t size, const double* sums, double* result) noexcept nogil:
-    """exp(a - max a) / total: no overflow. Returns the total of the exponentials."""
-    cdef double largest = max_of(size, sums), total = 0.0
-    cdef Py_ssize_t i
+cdef inline void softmax(Py_ssize_t size, Py_ssize_t lanes, const double* sums, double* result,
+                         double* total) noexcept nogil:
+    """exp(a - max a) / total: no overflow; total: of the exponentials."""
+    cdef double[LANES] largest, sum_of
+    cdef Py_ssize_t i, l
+    max_of(size, lanes, sums, largest)
     for i in range(size):
-        result[i] = fast_exp(sums[i] - largest)
+        for l in range(lanes):
+            result[i * lanes + l] = fast_exp(sums[i * lanes + l] - largest[l])
+    for l in range(lanes):
+        sum_of[l] = 0.0
     for i in range(size):
-        total += result[i]
+        for l in range(lanes):
+            sum_of[l] += result[i * lanes + l]
     for i in range(size):
-        result[i] = result[i] / total
-    return total
+        for l in range(lanes):
+            result[i * lanes + l] = result[i * lanes + l] / sum_of[l]
+    for l in range(lanes):
+        total[l] = sum_of[l]
 
 
 cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t steps, double* result,
                          Py_ssize_t stride) noexcept nogil:
     """The sums themselves."""
-    cdef Py_ssize_t size = net.at.output_size, t, i
-    for i in range(size):       # outside: most networks have one
+    cdef Py_ssize_t t, i
+    for i in range(net.at.outputs):     # outside: most networks have one
         for t in range(steps):
             result[t * stride + i] = rows[t * net.at.row + net.at.sums + i]
 
@@ -35,20 +45,25 @@ cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t step
 cdef void predict_sigmoid(const Network* net, const double* rows, Py_ssize_t steps, double* result,
                           Py_ssize_t stride) noexcept nogil:
     """The probability of a one, for each output."""
-    cdef Py_ssize_t size = net.at.output_size, t, i
+    cdef Py_ssize_t t, i
     cdef const double* sums
     for t in range(steps):
         sums = rows + t * net.at.row + net.at.sums
-        for i in range(size):
+        for i in range(net.at.outputs):
             result[t * stride + i] = fast_sigmoid(sums[i])
 
 
 cdef void predict_softmax(const Network* net, const double* rows, Py_ssize_t steps, double* result,
                           Py_ssize_t stride) noexcept nogil:
     """The probability of each class."""
+    cdef double[LANES] total
     cdef Py_ssize_t size = net.at.output_size, t
+    cdef const double* sums = rows + net.at.sums
     for t in range(steps):
-        softmax(size, rows + t * net.at.row + net.at.sums, result + t * stride)
+        if net.at.lanes == 1:
+            softmax(size, 1, sums + t * net.at.row, result + t * stride, total)
+        else:
+            softmax(size, LANES, sums + t * net.at.row, result + t * stride, total)
 
 
 cdef double sigmoid_slope(double p) noexcept nogil:
@@ -91,21 +106,34 @@ cdef void decide_class(Py_ssize_t size, const double* predictions, double* decis
 
 # ---- losses: of every step, and its gradient by the sums. Until backward comes, by_output is free ----
 
+cdef inline void half_squared_numbers(const Network* net, Py_ssize_t lanes, const double* targets, double* gradient,
+                                      double* result) noexcept nogil:
+    cdef double[LANES] loss
+    cdef double value, error
+    cdef Py_ssize_t i, l
+    for l in range(lanes):
+        loss[l] = 0.0
+    for i in range(net.at.output_size):
+        for l in range(lanes):
+            value = gradient[i * lanes + l]
+            error = value - targets[i * lanes + l]
+            loss[l] += error * error
+            gradient[i * lanes + l] = error * net.output.slope(value) if net.output.slope else error
+    for l in range(lanes):
+        result[l] = 0.5 * loss[l]
+
+
 cdef void half_squared_error(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
     """Half the sum of the squared errors."""
-    cdef Py_ssize_t size = net.at.output_size, t, i
-    cdef double loss, value, error
+    cdef Py_ssize_t t
     cdef Row row
     net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
     for t in range(steps):
         row = row_at(net, rows, t)
-        loss = 0.0
-        for i in range(size):
-            value = row.gradient[i]
-            error = value - targets[t * size + i]
-            loss += error * error
-            row.gradient[i] = error * net.output.slope(value) if net.output.slope else error
-        row.loss[0] = 0.5 * loss
+        if net.at.lanes == 1:
+            half_squared_numbers(net, 1, targets + t * net.at.output_size, row.gradient, row.loss)
+        else:
+            half_squared_numbers(net, LANES, targets + t * net.at.outputs, row.gradient, row.loss)
 
 
 cdef void log1p_exp(Py_ssize_t length, const double* sums, Py_ssize_t stride, double* result,
@@ -118,42 +146,68 @@ cdef void log1p_exp(Py_ssize_t length, const double* sums, Py_ssize_t stride, do
         result[i * result_stride] = fast_log1p(result[i * result_stride])
 
 
+cdef inline void cross_numbers(Py_ssize_t size, Py_ssize_t lanes, const double* sums, const double* logs,
+                               const double* targets, double* gradient, double* result) noexcept nogil:
+    cdef double[LANES] loss
+    cdef double a
+    cdef Py_ssize_t i, l
+    for l in range(lanes):
+        loss[l] = 0.0
+    for i in range(size):
+        for l in range(lanes):
+            a = sums[i * lanes + l]
+            loss[l] += ((a if a > 0.0 else 0.0) - a * targets[i * lanes + l]) + logs[i * lanes + l]
+            gradient[i * lanes + l] -= targets[i * lanes + l]
+    for l in range(lanes):
+        result[l] = loss[l]
+
+
 cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t steps,
                                const double* targets) noexcept nogil:
     """-y log p - (1 - y) log(1 - p) as max(a, 0) - a y + log(1 + exp(-|a|)): no digits lost, no overflow."""
-    cdef Py_ssize_t size = net.at.output_size, t, i
-    cdef double loss, a
+    cdef Py_ssize_t size = net.at.output_size, t
     cdef Row row
     net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
-    if size == 1:       # the logs side by side: those of all steps, or those of all outputs of a step
+    if net.at.outputs == 1:     # the logs side by side: those of all steps, or those of all outputs of a step
         log1p_exp(steps, rows + net.at.sums, net.at.row, net.slate + net.at.by_output, net.at.slate)
     for t in range(steps):
         row = row_at(net, rows, t)
-        if size > 1:
-            log1p_exp(size, row.sums, 1, row.by_output, 1)
-        loss = 0.0
-        for i in range(size):
-            a = row.sums[i]
-            loss += ((a if a > 0.0 else 0.0) - a * targets[t * size + i]) + row.by_output[i]
-            row.gradient[i] -= targets[t * size + i]
-        row.loss[0] = loss
+        if net.at.outputs > 1:
+            log1p_exp(net.at.outputs, row.sums, 1, row.by_output, 1)
+        if net.at.lanes == 1:
+            cross_numbers(size, 1, row.sums, row.by_output, targets + t * size, row.gradient, row.loss)
+        else:
+            cross_numbers(size, LANES, row.sums, row.by_output, targets + t * net.at.outputs, row.gradient, row.loss)
+
+
+cdef inline void class_numbers(Py_ssize_t size, Py_ssize_t lanes, const double* targets, const Row* row) noexcept nogil:
+    """The loss but for log(total), which goes to by_output."""
+    cdef double[LANES] largest
+    cdef Py_ssize_t l, place
+    softmax(size, lanes, row.sums, row.gradient, row.by_output)
+    max_of(size, lanes, row.sums, largest)
+    for l in range(lanes):
+        row.loss[l] = NAN
+        if 0.0 <= targets[l] < size:
+            place = <Py_ssize_t> targets[l] * lanes + l
+            row.gradient[place] -= 1.0
+            row.loss[l] = row.sums[place] - largest[l]
 
 
 cdef void cross_entropy(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
     """-log p[class], as log(sum of exp(a - max a)) - (a[class] - max a); NaN for a class that there is not."""
-    cdef Py_ssize_t size = net.at.output_size, label, t
+    cdef Py_ssize_t size = net.at.output_size, lanes = net.at.lanes, t, l
     cdef Row row
     for t in range(steps):
         row = row_at(net, rows, t)
-        row.by_output[0] = softmax(size, row.sums, row.gradient)
-        row.loss[0] = NAN
-        if 0.0 <= targets[t] < size:
-            label = <Py_ssize_t> targets[t]
-            row.gradient[label] -= 1.0
-            row.loss[0] = row.sums[label] - max_of(size, row.sums)
+        if lanes == 1:
+            class_numbers(size, 1, targets + t, &row)
+        else:
+            class_numbers(size, LANES, targets + t * LANES, &row)
     for t in range(steps):      # the logs of all steps side by side
         row = row_at(net, rows, t)
-        row.loss[0] = fast_log(row.by_output[0]) - row.loss[0]
+        for l in range(lanes):
+            row.loss[l] = fast_log(row.by_output[l]) - row.loss[l]
 
 
 # ---- the rows ----

@@ -222,12 +222,13 @@ cdef class RNNCore:
         cdef Network net
         cdef Settings settings
         cdef Course* of = &held.of
+        cdef Window window
         cdef Py_ssize_t epoch
         cdef Training training
         cdef Work work = Work(0.0, show_training, &training)
         cdef Tape tape = None
-        cdef bint goes_on
         body.updates = 0
+        window.of[0] = of
         check_list(losses, "losses")
         check_list(validation_losses, "validation_losses")
         for epoch in range(epochs):
@@ -238,7 +239,7 @@ cdef class RNNCore:
             of.judged = False
             try:
                 with nogil:
-                    goes_on = train_epoch(&net, tape, of, &work)
+                    train_epoch(&net, tape, &window, &work)
             finally:
                 show_training(&training)
                 if of.judged:
@@ -246,12 +247,12 @@ cdef class RNNCore:
             if of.at_sequence >= 0:
                 raise diverged(place_of(epoch, of.at_sequence, of.data.count, of.at_step), settings.lr,
                                settings.clip)
-            if not goes_on:
+            if not of.goes_on:
                 break
             losses.append(of.total.loss / of.total.weight)
             if report is not None and report(epoch):
                 break
-        put_back_best(&body.net, of)
+        put_back_best(&body.net, of, 0)
         return of.best_epoch if of.best_epoch >= 0 else None
 
     def _evaluate(self, data, gradient, /):
@@ -261,18 +262,20 @@ cdef class RNNCore:
         cdef Network net = body.net
         cdef Settings settings = body.settings
         cdef Buffer target = None if gradient is None else Buffer(gradient, PyBUF_WRITABLE)
+        cdef Window window
         cdef Tape tape
         cdef Work work = Work(0.0, NULL, NULL)
+        window.of[0] = &held.of
         settings.batch_size, settings.window = 1 if gradient is None else 0, 0
         net.of = &settings
         tape = held.tape_for(&net, None, net.at.block if gradient is None else 0)
         if gradient is None:
             with nogil:
-                evaluate(&net, tape, held.of.data, &held.of.total, &work)
+                evaluate(&net, tape, <data_t*> &held.of.data, &held.of.total, &work)
         else:
             target.hold_to(body.spec.count)
             with nogil:
-                gradient_of(&net, tape, &held.of, &work)
+                gradient_of(&net, tape, &window, &work)
             body.copy_views(tape.proposal - net.memory, <double*> target.view.buf, False)
         return held.of.total.loss / held.of.total.weight
 
@@ -367,7 +370,7 @@ cdef class RNNCore:
         cdef Tape tape = body.tape_for(body.waiting + 1, 0, False)
         cdef double* row = tape.rows + body.waiting * net.at.row
         write_state(&net.at, body.state.start, row)
-        forward(net, row, 1, body.exchange.start)
+        forward(net, row, 1, <numbers_t*> &body.exchange.start)
         read_out(net, row, 1)
         predictions_of(net, row, 1, predictions)
         return NULL if any_nan(net.at.output_size, predictions) else row
@@ -421,11 +424,11 @@ cdef class RNNCore:
             try:
                 use_as_it_lies(&net, tape)
                 write_state(&net.at, body.state.start, row)
-                forward(&net, row, 1, x)
+                forward(&net, row, 1, <numbers_t*> &x)
                 read_out(&net, row, 1)
                 row[net.at.weight] = weight
                 if weight > 0.0:
-                    losses_of(&net, row, 1, targets)
+                    losses_of(&net, row, 1, <numbers_t*> &targets)
                     if not isfinite(row[net.at.loss]):
                         raise diverged("", settings.lr, settings.clip)
                 else:

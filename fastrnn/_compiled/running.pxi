@@ -22,7 +22,7 @@ cdef int predict_sequence(const Network* net, Tape tape, Py_ssize_t length, Run*
         write_state(at, run.state, rows)
     while start < length:
         block = min(tape.steps, at.block, length - start)
-        forward(net, rows, block, run.inputs)
+        forward(net, rows, block, &run.inputs)
         run.inputs += block * at.input_size
         first = 0 if net.return_sequences else block - 1    # where the output layer is wanted
         if run.predictions and (net.return_sequences or start + block == length):
@@ -62,7 +62,7 @@ cdef int generate_steps(const Network* net, Tape tape, Py_ssize_t count, double*
     memcpy(scratch, run.inputs, at.input_size * sizeof(double))
     write_state(at, run.state, row)
     for t in range(count):
-        forward(net, row, 1, scratch)
+        forward(net, row, 1, <numbers_t*> &scratch)
         read_out(net, row, 1)
         predictions_of(net, row, 1, predictions)
         if any_nan(at.output_size, predictions):

@@ -3,13 +3,19 @@
 # ---- helpers: the weights of a pass ----
 
 cdef void use_as_it_lies(Network* net, Tape tape) noexcept nogil:
-    """Have forward take the weights where they are, and add up all of them."""
+    """Have the passes take the weights where they are, and add up all of them."""
     net.slate, net.taken_targets = tape.slate, tape.targets
-    net.b_hidden = net.parameters.gates.start
+    net.b_hidden, net.own = net.parameters.gates.start, net.parameters.own.start
+    net.b_output = net.parameters.b_output.start
     net.w_gates = net.parameters.gates
     net.w_gates.start += net.at.stride      # without the bias
     net.w_gates.length -= 1
     net.w_hidden_hidden = net.parameters.hidden
+    if net.at.lanes > 1:        # the other way round, too: a number of all lanes lies together, wherever
+        net.w_outputs = Matrix(net.parameters.outputs.start, net.at.lanes, net.at.hidden_size, net.at.outputs,
+                               net.at.hidden_width, False)
+        net.w_rows = Matrix(net.parameters.hidden.start, net.at.lanes, net.at.gates_size, net.at.units, net.at.stride,
+                            False)
 
 
 cdef void use_packed(Network* net, Tape tape) noexcept nogil:
@@ -22,7 +28,7 @@ cdef void use_packed(Network* net, Tape tape) noexcept nogil:
 
 cdef void use_for(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
     """Choose between the two for so many steps, of all sequences of a window."""
-    if steps > 1:
+    if steps > 1 and net.at.lanes == 1:
         use_packed(net, tape)
     else:
         use_as_it_lies(net, tape)
@@ -30,17 +36,17 @@ cdef void use_for(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
 
 # ---- a window, forward ----
 
-cdef void forward(const Network* net, double* rows, Py_ssize_t steps, const double* inputs) noexcept nogil:
-    """Run over `steps` rows, from the state in the first: the states and traces."""
+cdef void forward(const Network* net, double* rows, Py_ssize_t steps, numbers_t* inputs) noexcept nogil:
+    """Run over `steps` rows, from the state in the first: the states and traces.
+
+    inputs: of each lane; NULL where it waits, on whatever stands there.
+    """
     cdef const Layout* at = &net.at
-    cdef double* x = rows + at.x
-    cdef Py_ssize_t t, i
-    if net.of.input_mean:
-        scale_numbers(steps, inputs, at.input_size, net.of.input_mean, net.of.input_scale, at.row, x)
-    else:
-        for t in range(steps):
-            for i in range(at.input_size):
-                x[t * at.row + i] = inputs[t * at.input_size + i]
+    cdef Py_ssize_t l
+    for l in range(at.lanes):
+        if inputs[l]:
+            scale_numbers(steps, inputs[l], at.input_size, net.of[l].input_mean, net.of[l].input_scale, at.lanes,
+                          at.row, rows + at.x + l)
     net.cell.forward(net, rows, steps)
 
 
@@ -50,7 +56,11 @@ cdef void read_out(const Network* net, double* rows, Py_ssize_t steps) noexcept 
     cdef double* sums = rows + at.sums
     cdef const double* h = rows + at.row + at.h
     cdef const double* weights
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, t
+    if at.lanes > 1:
+        for t in range(steps):
+            add_products(net.b_output, &net.w_outputs, h + t * at.row, sums + t * at.row, False)
+        return
     for i in range(at.output_size):
         weights = net.parameters.outputs.start + i * at.hidden_width
         if steps == 1:
@@ -67,13 +77,18 @@ cdef void predictions_of(const Network* net, const double* rows, Py_ssize_t step
         unscale_numbers(steps, size, net.of.target_mean, net.of.target_scale, size, result)
 
 
-cdef void losses_of(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
-    """The loss of each step and its gradient by the sums, after read_out; targets in the units of the data."""
-    cdef Py_ssize_t size = net.at.target_size
-    if net.of.target_mean:
-        scale_numbers(steps, targets, size, net.of.target_mean, net.of.target_scale, size, net.taken_targets)
-        targets = net.taken_targets
-    net.loss.loss(net, rows, steps, targets)
+cdef void losses_of(const Network* net, double* rows, Py_ssize_t steps, numbers_t* targets) noexcept nogil:
+    """The loss of each step and its gradient by the sums, after read_out; targets in the units of the data, as forward
+    takes inputs."""
+    cdef Py_ssize_t size = net.at.target_size, lanes = net.at.lanes, l
+    if lanes == 1 and net.of.target_mean == NULL:
+        net.loss.loss(net, rows, steps, targets[0])
+        return
+    for l in range(lanes):
+        if targets[l]:
+            scale_numbers(steps, targets[l], size, net.of[l].target_mean, net.of[l].target_scale, lanes, size * lanes,
+                          net.taken_targets + l)
+    net.loss.loss(net, rows, steps, net.taken_targets)
 
 
 # ---- a window, backward ----
@@ -87,30 +102,36 @@ cdef void no_gradient(const Network* net, double* gradient) noexcept nogil:
 
 cdef void begin_backward(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
     """Pack the rows of the weights: they stay till the update."""
-    if steps > 1:
+    if steps > 1 and net.at.lanes == 1:
         net.w_rows = Matrix(tape.w_hidden_hidden, 0, net.at.gates_size, net.at.hidden_width, 0, False)
         pack_rows(&net.parameters.hidden, net.at.hidden_size, &net.w_rows)
 
 
 # ---- a pass over at most `block` steps ----
 
-cdef void backward(const Network* net, double* rows, Py_ssize_t steps, double scale, double* by_state,
+cdef inline void share_numbers(Py_ssize_t size, Py_ssize_t lanes, const double* scale, const Row* row) noexcept nogil:
+    cdef Py_ssize_t i, l
+    for i in range(size):
+        for l in range(lanes):
+            row.by_output[i * lanes + l] = (0.0 if row.weight[l] == 0.0
+                                            else scale[l] * row.weight[l] * row.gradient[i * lanes + l])
+
+
+cdef void backward(const Network* net, double* rows, Py_ssize_t steps, const double* scale, double* by_state,
                    bint further) noexcept nogil:
     """`scale` times the gradients of the window's weighted losses by all sums, by truncated backpropagation through
     time. What has no weight is skipped, for it can be anything."""
-    cdef Py_ssize_t size = net.at.output_size, t, i
-    cdef double share
+    cdef Py_ssize_t size = net.at.output_size, t
     cdef Row row
     for t in range(steps):
         row = row_at(net, rows, t)
-        share = scale * row.weight[0]
-        if row.weight[0] == 0.0:
+        if net.at.lanes > 1:
+            share_numbers(size, LANES, scale, &row)
+            continue
+        share_numbers(size, 1, scale, &row)
+        if row.weight[0] == 0.0:        # is_surely_finite looks at them
             row.loss[0] = 0.0
             fill(row.gradient, size, 0.0)
-            fill(row.by_output, size, 0.0)
-        else:
-            for i in range(size):
-                row.by_output[i] = share * row.gradient[i]
     net.cell.backward(net, rows, steps, by_state, further)
 
 
@@ -129,30 +150,50 @@ cdef int gradients(const Network* net, const double* rows, Py_ssize_t steps, Way
     return 0
 
 
-cdef int add_gradient(Network* net, Tape tape, Py_ssize_t steps, double scale, bint first, Work* work) except -1 nogil:
+cdef void begin_lane(const Network* net, Tape tape, double* own, Py_ssize_t l) noexcept nogil:
+    """What ran in it up to here, while it waited, leaves nothing behind."""
+    cdef Py_ssize_t lanes = net.at.lanes, i
+    for i in range(net.at.states * net.at.hidden_width // lanes):
+        tape.by_state[i * lanes + l] = 0.0
+    for i in range(net.at.parameters_width // lanes):
+        own[i * lanes + l] = -0.0
+
+
+cdef int add_gradient(Network* net, Tape tape, Py_ssize_t* ends, const double* scale, bint first,
+                      Work* work) except -1 nogil:
     """Add the gradient of a window of one sequence, a sum of its own, to that of the next update.
 
     It goes in passes, each backward and then its gradients, which find in the cache what backward has left there.
-    first: there is nothing yet that it is added to.
+    ends: the steps of each lane, from which it goes back. first: there is nothing yet that it is added to.
     """
     cdef double* own = tape.proposal
     cdef Way way = WHOLE
-    cdef Py_ssize_t stop, start, i
-    while steps > 0 and tape.rows[(steps - 1) * net.at.row + net.at.weight] == 0.0:
-        steps -= 1          # what comes after the last weight has no part in it
-    if steps > net.at.block:
+    cdef Py_ssize_t lanes = net.at.lanes, longest = 0, stop, start, i, l
+    for l in range(lanes):
+        while ends[l] > 0 and tape.rows[(ends[l] - 1) * net.at.row + net.at.weight + l] == 0.0:
+            ends[l] -= 1        # what comes after the last weight has no part in it
+        longest = max(longest, ends[l])
+    if longest > net.at.block or lanes > 1:
         way = TERM_BY_TERM
-        if not first:       # the sum of several passes needs a place of its own
+        if not first:           # the sum of several passes needs a place of its own
             own = tape.own
             no_gradient(net, own)
     copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
-    stop = steps
+    stop = longest
     while stop > 0:
         start = max(0, stop - net.at.block)
+        for l in range(lanes if lanes > 1 else 0):
+            if ends[l] < stop:          # a pass does not go beyond where a lane begins
+                start = max(start, ends[l])
+            elif ends[l] == stop and stop < longest:
+                begin_lane(net, tape, own, l)
         backward(net, tape.rows + start * net.at.row, stop - start, scale, tape.by_state, start > 0)
         gradients(net, tape.rows + start * net.at.row, stop - start, way, own, work)
         look_for_signals(work, (stop - start) * net.at.work)
         stop = start
+    for l in range(lanes):
+        if ends[l] == 0 and longest > 0:
+            begin_lane(net, tape, own, l)
     if own != tape.proposal:
         for i in range(net.at.parameters_width):
             tape.proposal[i] += own[i]
