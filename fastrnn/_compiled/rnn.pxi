@@ -455,3 +455,43 @@ cdef class RNNCore:
         with cython.critical_section(body):
             fill(body.state.start, body.state.length, 0.0)
             body.waiting = 0
+
+
+def train_group(list cores, list data, list validations, list epochs, list losses, list measured, /):
+    """Prototype."""
+    cdef Group group = Group([(<RNNCore> core)._body() for core in cores], data, validations)
+    cdef Work work = Work(0.0, NULL, NULL)
+    cdef Py_ssize_t epoch, l
+    cdef list errors = [None] * len(cores)
+    cdef Course* of
+    epoch = 0
+    while True:
+        for l in range(len(cores)):
+            if group.window.of[l] != NULL and epoch >= epochs[l]:
+                put_back_best(&group.net, group.window.of[l], l)
+                group.window.of[l] = NULL
+        if not any([group.window.of[l] != NULL for l in range(len(cores))]):
+            break
+        for l in range(len(cores)):
+            if group.window.of[l] != NULL:
+                group.window.of[l].judged = False
+        with nogil:
+            train_epoch(&group.net, group.tape, &group.window, &work)
+        for l in range(len(cores)):
+            of = group.window.of[l]
+            if of != NULL:
+                if of.judged:
+                    measured[l].append(of.validation_loss)
+                if of.at_sequence >= 0:
+                    errors[l] = diverged(place_of(epoch, of.at_sequence, of.data.count, of.at_step), group.settings[l].lr,
+                                         group.settings[l].clip)
+                    group.window.of[l] = NULL
+                elif not of.goes_on:
+                    put_back_best(&group.net, of, l)
+                    group.window.of[l] = NULL
+                else:
+                    losses[l].append(of.total.loss / of.total.weight)
+        epoch += 1
+    for l in range(len(cores)):
+        group.copy_out(l)
+    return [(course.found(), error) for course, error in zip(group.courses, errors)]
