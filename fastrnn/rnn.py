@@ -124,7 +124,7 @@ class RNN(Base, core.RNNCore):
         with output "linear", the targets. The first train() that makes an update takes both from its data, as they are
         at the steps with a weight above 0: the mean, and the standard deviation (of the population, in two passes; of a
         constant column 1.0). They stay then; see `input_mean`. Predictions come back in the units of the targets;
-        hidden states, `losses` and penalties are of the scaled data. Whatever runs before is a ValueError. With False
+        hidden states, losses and gradients are of the scaled data. All but train() is a ValueError before. With False
         train() warns of inputs far from 0 and 1.
     window : steps from one update to the next, which is also how far back the gradient reaches; the state runs on from
         window to window (truncated backpropagation through time, Williams and Peng 1990). 1 is online learning. None is
@@ -147,8 +147,9 @@ class RNN(Base, core.RNNCore):
         update makes smaller (Tibshirani 1996), before `clip`; not to `losses`. Finite, not negative. At a weight of 0
         its gradient is 0.
     patience : train() ends after more than so many epochs in a row whose validation loss was not smaller than the best
-        by more than `min_delta`, and puts the best parameters back (early stopping, Prechelt 1998). An integer, not
-        negative, for which train() needs `validation`; None: all epochs are run, and the last parameters stay.
+        by more than `min_delta`, and puts the best parameters back (early stopping, Prechelt 1998). A loss that is not
+        finite is not smaller. An integer, not negative, for which train() needs `validation`; None: all epochs are run,
+        and the last parameters stay.
     min_delta : in units of the loss, finite, not negative.
     epochs : passes of train() over its data, an integer, not negative.
     seed : what random.Random takes; None is the module `random` itself. All parameters are drawn from it, uniform on
@@ -173,9 +174,9 @@ class RNN(Base, core.RNNCore):
     best_epoch : int, the index in validation_losses of the parameters that the last training with a patience has put
         back; None before, and where no loss was finite.
     input_mean, input_scale, target_mean, target_scale : with standardize=True lists of floats, input_size or (with
-        output "linear") output_size of them; None before training. What is assigned, such numbers, scales above 0, or
-        None to have them taken anew, is not touched by train(): so a network can run before it is trained, or keep
-        the scale of other data. With standardize=False None, and assigning is a ValueError.
+        output "linear") output_size of them; None before training. They can be assigned, scales above 0: train() leaves
+        them alone then, and the network can run before it. None has the next train() take them anew. With
+        standardize=False, and of targets with other outputs, they are None, and assigning is a ValueError.
     lr, momentum, weight_decay, clip, l1, patience, min_delta, window, batch_size, epochs : as above, readable and
         writable. What is written to them while train() runs (to all but epochs) counts from the next epoch on.
     hidden_size, input_size, output_size, cell, activation, output, loss, return_sequences, standardize, shuffle,
@@ -302,9 +303,9 @@ class RNN(Base, core.RNNCore):
         """Learn to give the targets for the inputs: `epochs` passes, with an update after every window of steps.
 
         In every epoch the sequences are taken in the order given, or shuffled, `batch_size` of them side by side, each
-        from a fresh state. The loss of an update is the weighted mean over the steps that it covers, and `losses` gets
-        that over each epoch, measured on the way, before each update. Afterwards `state` is where the last sequence
-        ended, so that step() can go on from there.
+        from a fresh state. The loss of an update is the weighted mean over the steps that it covers (where none of them
+        has a weight there is no update), and `losses` gets that over each epoch, measured on the way, before each
+        update. Afterwards `state` is where the last sequence ended, so that step() can go on from there.
 
         Parameters
         ----------
