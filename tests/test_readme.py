@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+import fastrnn
 from fastrnn import RNN
 from fastrnn.__main__ import main
 
@@ -30,6 +31,8 @@ COMMANDS = [line for line in SHELL if line.startswith("fastrnn")]
 @cache
 def run(code):
     """The names that a snippet leaves behind, and the lines that it prints."""
+    if "patience" in code and fastrnn.backend == "python":
+        pytest.skip("pure Python gives the same numbers, after minutes")
     names = {}
     with redirect_stdout(io.StringIO()) as printed:
         exec(compile(code, "README.md", "exec"), names)
