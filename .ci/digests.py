@@ -62,8 +62,8 @@ def points():
 
 
 def functions():
-    """tanh, sigmoid and exp, as networks whose weights are 1 or 0 compute them; logs, as those of one that learns a
-    single step by and by: its losses are log(total) and log1p(exp(sum)), from where all is open to where all is sure."""
+    """tanh, sigmoid and exp, as networks whose weights are 1 or 0 compute them; logs, as those of one that learns
+    a single step by and by: its losses are log(total) and log1p(exp(sum)), from all open to all sure."""
     x = points()
     for activation in ("tanh", "sigmoid"):
         network = fastrnn.RNN(3, activation=activation, seed=0)

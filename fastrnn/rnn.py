@@ -119,16 +119,37 @@ class RNN(Base, core.RNNCore):
     return_sequences : whether there is a target and a prediction at every step. With False there is one a sequence: the
         loss is that of the last step, from which `window` is counted back, predict() and predict_proba() give one
         result a sequence, and a sequence needs a step.
+    standardize : whether the network scales what it is given, (value - mean) / scale, column by column: the inputs and,
+        with output "linear", the targets. The first train() that makes an update takes both from its data, as they are
+        at the steps with a weight above 0: the mean, and the standard deviation (of the population, in two passes; of a
+        constant column 1.0). They stay then; see `input_mean`. Predictions come back in the units of the targets;
+        hidden states, losses and gradients are of the scaled data. All but train() is a ValueError before. With False
+        train() warns of inputs far from 0 and 1.
     window : steps from one update to the next, which is also how far back the gradient reaches; the state runs on from
         window to window (truncated backpropagation through time, Williams and Peng 1990). 1 is online learning. None is
         full backpropagation through each sequence, whose memory grows with its length. The loss of a window is the mean
-        over its steps; the last window of a sequence may be shorter.
+        over its steps, by their weights; the last window of a sequence may be shorter.
+    batch_size : how many sequences run side by side in train(), at least 1; None: all. Every `window` steps there is
+        one update from all of them, whose loss is the mean over all their steps in that window; with window=None or
+        return_sequences=False one for each batch. A sequence that has ended has no part in it any more. The last batch
+        may be smaller.
+    shuffle : whether train() takes the sequences in a new order every epoch, all orders being as likely (Durstenfeld
+        1964). They come from a generator of the network's own (SplitMix64, Steele, Lea and Flood 2014), which starts at
+        64 bits that are drawn from `seed` after the parameters, and goes on from call to call.
     optimizer : "sgd", "adam" (Kingma and Ba 2015, their betas and epsilon) or "adamw" (Loshchilov and Hutter 2019).
     lr : learning rate, finite and not negative.
     momentum : of sgd: velocity = momentum * velocity + gradient.
     weight_decay : of adamw, of all parameters; None is 0.01 there, and 0.0 with the other optimizers.
     clip : the largest norm of all gradients together; a larger one is scaled down to it (Pascanu et al. 2013). None:
         no limit.
+    l1 : that many times the sum of the absolute values of w_input_hidden and w_hidden_hidden is added to what each
+        update makes smaller (Tibshirani 1996), before `clip`; not to `losses`. Finite, not negative. At a weight of 0
+        its gradient is 0.
+    patience : train() ends after more than so many epochs in a row whose validation loss was not smaller than the best
+        by more than `min_delta`, and puts the best parameters back (early stopping, Prechelt 1998). A loss that is not
+        finite is not smaller. An integer, not negative, for which train() needs `validation`; None: all epochs are run,
+        and the last parameters stay.
+    min_delta : in units of the loss, finite, not negative.
     epochs : passes of train() over its data, an integer, not negative.
     seed : what random.Random takes; None is the module `random` itself. All parameters are drawn from it, uniform on
         +-1 / sqrt(hidden_size), in the order of `parameters` and of their rows.
@@ -144,13 +165,22 @@ class RNN(Base, core.RNNCore):
         Each is an attribute too, and what is assigned to that is copied into the network.
     state : list of hidden_size floats, with an LSTM of twice as many (hidden state, then cell): the state after the
         last step(), learn() or train(). It can be set.
-    losses : list of floats, the mean loss a step of every epoch that train() has completed. SimpleRNN tells the sum of
-        squared errors: for the same predictions over T steps, 2 * T times "half_squared_error".
-    lr, momentum, weight_decay, clip, window, epochs : as above, readable and writable. What is written to them while
-        train() runs (to all but epochs) counts from the next epoch on.
-    hidden_size, input_size, output_size, cell, activation, output, loss, return_sequences, optimizer : as above, not to
-        be changed.
+    losses : list of floats, the mean loss a step (with return_sequences=False a sequence), by their weights, of every
+        epoch that train() has completed. SimpleRNN tells the sum of squared errors: for the same predictions over T
+        steps, 2 * T times "half_squared_error".
+    validation_losses : list of floats, that of the validation data at the beginning of every epoch. So the loss after
+        the last epoch is not there; and a training that `patience` has ended adds one more than to `losses`.
+    best_epoch : int, the index in validation_losses of the parameters that the last training with a patience has put
+        back; None before, and where no loss was finite.
+    input_mean, input_scale, target_mean, target_scale : with standardize=True lists of floats, input_size or (with
+        output "linear") output_size of them; None before training. They can be assigned, scales above 0: train() leaves
+        them alone then, and the network can run before it. None has the next train() take them anew. With
+        standardize=False, and of targets with other outputs, they are None, and assigning is a ValueError.
+    lr, momentum, weight_decay, clip, l1, patience, min_delta, window, batch_size, epochs : as above, readable and
+        writable. What is written to them while train() runs (to all but epochs) counts from the next epoch on.
     seed : as above, an int, float, str, bytes or None.
+    hidden_size, input_size, output_size, cell, activation, output, loss, return_sequences, standardize, shuffle,
+    optimizer : as above, not to be changed.
 
     Data: a sequence is T rows of input_size numbers or, with an input_size of 1, T numbers. Wherever `inputs` are asked
     for they may also be a list of sequences of any lengths (or an array of three dimensions), and each starts from a
@@ -165,8 +195,8 @@ class RNN(Base, core.RNNCore):
     core, in pure Python too. SimpleRNN uses the platform's exp, as the notebook does: so a network of one sigmoid unit
     that learns online follows SimpleRNN to within rounding, and not bit for bit.
 
-    Two networks are equal when all but their losses and seeds are. They can be saved, copied and pickled. Threads: as
-    with SimpleRNN.
+    Two networks are equal when all but losses, validation_losses, best_epoch and seed are. They can be saved, copied
+    and pickled. Threads: as with SimpleRNN.
     """
 
     hidden_size = fixed("hidden_size")
@@ -274,9 +304,9 @@ class RNN(Base, core.RNNCore):
         """Learn to give the targets for the inputs: `epochs` passes, with an update after every window of steps.
 
         In every epoch the sequences are taken in the order given, or shuffled, `batch_size` of them side by side, each
-        from a fresh state. The loss of an update is the weighted mean over the steps that it covers, and `losses` gets
-        that over each epoch, measured on the way, before each update. Afterwards `state` is where the last sequence
-        ended, so that step() can go on from there.
+        from a fresh state. The loss of an update is the weighted mean over the steps that it covers (where none of them
+        has a weight there is no update), and `losses` gets that over each epoch, measured on the way, before each
+        update. Afterwards `state` is where the last sequence ended, so that step() can go on from there.
 
         Parameters
         ----------
@@ -291,24 +321,26 @@ class RNN(Base, core.RNNCore):
             still moves the state. None: all count alike.
         validation : (inputs, targets) or (inputs, targets, sample_weight), whose loss, measured with the parameters as
             they are when an epoch begins, goes to `validation_losses`. With a `patience` training ends after more than
-            that many epochs in a row whose validation loss was not smaller than the best by more than `min_delta`, and
-            at its end the best parameters are put back (moments of the optimizer stay); `best_epoch` tells from where.
+            that many epochs in a row whose validation loss was not smaller than the best by more than `min_delta`.
+            However it ends, by `epochs` or `callback` too, the best parameters are then put back (moments of the
+            optimizer stay); `best_epoch` tells from where. After an error or Ctrl-C the current ones stay.
             To split steps, not sequences, give the same inputs and targets with other weights: with window=None and
             batch_size=None one pass serves both.
-        verbose : show the epochs done, losses and the time left.
-        callback : called with the network and the number of the epoch, from 0, after every epoch; a true result ends
-            training.
+        verbose : show the epochs done, losses and the time left: on a terminal in one line, else every tenth epoch.
+        callback : called with the network and the number of the epoch in this call, from 0, after every epoch; a true
+            result ends training.
 
         Raises
         ------
-        TypeError, ValueError : bad data, or a parameter that has been set to NaN; nothing has changed.
+        TypeError, ValueError : bad data, a `patience` without validation, or a parameter that has been set to NaN;
+            nothing has changed.
         OverflowError : a loss, a gradient or an update was not finite; the network is as it was before that update.
         KeyboardInterrupt : Ctrl-C; the network is as it was after the last complete update, and training can go on.
 
         Warns
         -----
-        UserWarning : an input column has a mean of more than 10 standard deviations, or a standard deviation above 30:
-            tanh and sigmoid see nothing but its sign then, and standardize=True helps.
+        UserWarning : the mean of an input column is more than 10 standard deviations from 0, or its standard deviation
+            above 30: tanh and sigmoid see little but its sign then, and standardize=True helps.
         """
         data = _data.take_examples(self._spec, inputs, targets, sample_weight)
         held_out = None if validation is None else self._take_validation(validation, (inputs, targets), data)
@@ -361,9 +393,10 @@ class RNN(Base, core.RNNCore):
         self._scales = scales[0], scales[1], scales[2], scales[3]
 
     def evaluate(self, inputs: Any, targets: Any, sample_weight: Any = None) -> float:
-        """The weighted mean loss over all steps, as in `losses` but with the parameters as they are; all as in train().
+        """The mean loss over all steps by their weights, without penalty: what train() would put into
+        `validation_losses`. A float; inputs, targets and sample_weight as there.
 
-        Nothing in the network changes.
+        Nothing in the network changes. OverflowError where the loss is not a number.
         """
         data = _data.take_examples(self._spec, inputs, targets, sample_weight)
         self._check_parameters()
@@ -483,8 +516,9 @@ class RNN(Base, core.RNNCore):
         """Take one input, a number or a row of input_size; return the prediction, going on from `state`.
 
         A float with an output_size of 1, else a list: values, the probabilities of ones, or those of the classes. From
-        a fresh state a loop of step() is predict_proba(), or predict() with output "linear". Where steps of learn()
-        wait for their update this is one of them, learn(x, None).
+        a fresh state a loop of step() is predict_proba(), or predict() with output "linear"; with
+        return_sequences=False its last result is. Where steps of learn() wait for their update this is one of them,
+        learn(x, None), and makes the update if it is due.
         """
         self._take_row(x, "x", self._x)
         try:
@@ -495,7 +529,7 @@ class RNN(Base, core.RNNCore):
         return self._refuse() if prediction is None else prediction
 
     def peek(self, x: Any) -> Any:
-        """What step(x) would return; nothing in the network changes."""
+        """What step(x) would return; nothing in the network changes. So one can ask what would come of several x."""
         self._take_row(x, "x", self._x)
         prediction = self._peek()
         return self._refuse() if prediction is None else prediction
@@ -509,6 +543,10 @@ class RNN(Base, core.RNNCore):
         An update falls due every `window` steps. From a fresh state a loop of learn() over a sequence is one epoch of
         train(), bit for bit, up to the last whole window. OverflowError where a loss or an update is not finite: the
         network stays as it was.
+
+        With return_sequences=False give None at every step of a sequence but the last, and reset() after it. An update
+        is made every `window` steps here too, and reset() gives up the steps that wait for one: set window to the
+        length of the sequence, then it is one update of train().
         """
         if self._window == 0:
             raise ValueError("learn() needs to know when an update is due: set window to a number of steps")

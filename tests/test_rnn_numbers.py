@@ -134,6 +134,7 @@ def sizes(length, largest):
     return [draw.choice([10.0 ** draw.uniform(-16, largest), draw.uniform(0, 2)]) for _ in range(length)]
 
 
+@pytest.mark.filterwarnings("ignore:.*standardize=True:UserWarning")
 @pytest.mark.parametrize("outputs", [2, 5, 13])
 def test_every_core_computes_the_same_log(fastrnn, outputs):
     """The loss of the likeliest class is log(total): from a hair above 0 to log(outputs)."""
@@ -153,6 +154,7 @@ def test_every_core_computes_the_same_log(fastrnn, outputs):
         assert network.losses[-1] == expected / length
 
 
+@pytest.mark.filterwarnings("ignore:.*standardize=True:UserWarning")
 @pytest.mark.parametrize("outputs", [1, 2, 5, 13])
 def test_every_core_computes_the_same_log1p(fastrnn, outputs):
     """Where a sum is below 0 and its target is 0, the loss is log1p(exp(sum))."""

@@ -175,6 +175,26 @@ def test_peek_changes_nothing(make):
         assert network.learn(x, target) == seen
 
 
+def test_one_target_a_sequence_learnt_step_by_step(make):
+    network, trained = make(return_sequences=False), make(return_sequences=False, window=None, epochs=1)
+    target = targets_of(network)[-1]
+    trained.train([X, X[:3]], [target, target])
+    for sequence in X, X[:3]:
+        network.reset()
+        network.window = len(sequence)
+        for x in sequence[:-1]:
+            network.learn(x, None)
+        network.learn(sequence[-1], target)
+    assert network._memory == trained._memory
+    assert network.state == trained.state
+    before = network._memory
+    network.reset()
+    for x in X[:2]:  # fewer than the window
+        network.learn(x, target)
+    network.reset()
+    assert network._memory == before
+
+
 @pytest.mark.parametrize("window", [1, 3, 5])
 def test_learn_with_weights_is_an_epoch(make, window):
     weights = [1.0, 0.5, 0.0, 2.0, 1.0, 1.0, 0.0, 0.0, 0.0, 3.0][: len(X)]

@@ -297,6 +297,12 @@ def test_a_violation_is_seen(room, column, old, new, told):
     assert any(told in violation for violation in violations(*changed)), list(violations(*changed))
 
 
+def test_contributing_lists_the_rooms():
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)`( \\\*)? \|", text, re.MULTILINE)
+    assert rows == [(room, " \\*" if room in ALONE else "") for room in ROOMS]
+
+
 def test_no_room_is_too_large():
     for column in columns():
         for room, source in column.items():
