@@ -180,6 +180,10 @@ cdef void scale_numbers(Py_ssize_t length, const double* values, Py_ssize_t size
                         const double* scale, Py_ssize_t step, Py_ssize_t stride, double* result) noexcept nogil:
     """Rows in the units of the data as the network takes them, to rows `stride` apart, of numbers `step` apart."""
     cdef Py_ssize_t t, i
+    if mean == NULL and size == 1:
+        for t in range(length):
+            result[t * stride] = values[t]
+        return
     if mean == NULL:
         for t in range(length):
             for i in range(size):

@@ -297,6 +297,9 @@ cdef inline void copy_state(const Layout* at, const double* source, double* targ
 cdef void copy_lane(const Layout* at, const double* source, double* target, Py_ssize_t lane) noexcept nogil:
     """The state of one lane, from one row of the tape to another."""
     cdef Py_ssize_t i, place
+    if at.lanes == 1:
+        copy_state(at, source, target)
+        return
     for i in range(at.hidden_size):
         place = i * at.lanes + lane
         target[at.h + place] = source[at.h + place]
@@ -306,10 +309,7 @@ cdef void copy_lane(const Layout* at, const double* source, double* target, Py_s
 
 cdef void keep_state(const Layout* at, Tape tape, const double* row, Py_ssize_t lane) noexcept nogil:
     """That of a row is the network's."""
-    if at.lanes == 1:
-        copy_state(at, row, tape.spare)
-    else:
-        copy_lane(at, row, tape.spare, lane)
+    copy_lane(at, row, tape.spare, lane)
     tape.state = tape.spare
 
 

@@ -98,19 +98,21 @@ cdef double factor_of_loss(const Network* net, Py_ssize_t lane) noexcept nogil:
 
 cdef inline void sgd_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
                              out_t g) noexcept nogil:
+    cdef Numbers n = of[0]      # a local copy may live in registers
     cdef Py_ssize_t i, l
     for i in range(length // lanes):
         for l in range(lanes):
-            g[i * lanes + l] = values[i * lanes + l] - of.lr[l] * (g[i * lanes + l] * of.factor[l])
+            g[i * lanes + l] = values[i * lanes + l] - n.lr[l] * (g[i * lanes + l] * n.factor[l])
 
 
 cdef inline void momentum_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
                                   out_t g, out_t velocity) noexcept nogil:
+    cdef Numbers n = of[0]
     cdef Py_ssize_t i, l
     for i in range(length // lanes):
         for l in range(lanes):
-            velocity[i * lanes + l] = of.momentum[l] * values[length + i * lanes + l] + g[i * lanes + l] * of.factor[l]
-            g[i * lanes + l] = values[i * lanes + l] - of.lr[l] * velocity[i * lanes + l]
+            velocity[i * lanes + l] = n.momentum[l] * values[length + i * lanes + l] + g[i * lanes + l] * n.factor[l]
+            g[i * lanes + l] = values[i * lanes + l] - n.lr[l] * velocity[i * lanes + l]
 
 
 cdef Py_ssize_t sgd(const Network* net, const double* factor, double* gradient) noexcept nogil:
@@ -134,15 +136,16 @@ cdef Py_ssize_t sgd(const Network* net, const double* factor, double* gradient) 
 
 cdef inline void adam_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
                               out_t gradient, out_t first, out_t second) noexcept nogil:
+    cdef Numbers n = of[0]
     cdef Py_ssize_t i, l
     cdef double g
     for i in range(length // lanes):
         for l in range(lanes):
-            g = gradient[i * lanes + l] * of.factor[l]
+            g = gradient[i * lanes + l] * n.factor[l]
             first[i * lanes + l] = BETA_1 * values[length + i * lanes + l] + (1.0 - BETA_1) * g
             second[i * lanes + l] = BETA_2 * values[2 * length + i * lanes + l] + (1.0 - BETA_2) * (g * g)
-            gradient[i * lanes + l] = values[i * lanes + l] * of.decay[l] - of.lr[l] * (
-                (first[i * lanes + l] / (1.0 - of.beta_1[l])) / (sqrt(second[i * lanes + l] / (1.0 - of.beta_2[l])) + EPSILON))
+            gradient[i * lanes + l] = values[i * lanes + l] * n.decay[l] - n.lr[l] * (
+                (first[i * lanes + l] / (1.0 - n.beta_1[l])) / (sqrt(second[i * lanes + l] / (1.0 - n.beta_2[l])) + EPSILON))
 
 
 cdef Py_ssize_t adam_with_decay(const Network* net, Numbers* of, double* gradient) noexcept nogil:

@@ -106,34 +106,34 @@ cdef void decide_class(Py_ssize_t size, const double* predictions, double* decis
 
 # ---- losses: of every step, and its gradient by the sums. Until backward comes, by_output is free ----
 
-cdef inline void half_squared_numbers(const Network* net, Py_ssize_t lanes, const double* targets, double* gradient,
-                                      double* result) noexcept nogil:
+cdef inline void half_squared_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* targets,
+                                      Py_ssize_t lanes) noexcept nogil:
     cdef double[LANES] loss
     cdef double value, error
-    cdef Py_ssize_t i, l
-    for l in range(lanes):
-        loss[l] = 0.0
-    for i in range(net.at.output_size):
+    cdef Py_ssize_t size = net.at.output_size, t, i, l
+    cdef slope_t slope = net.output.slope
+    cdef Row row
+    for t in range(steps):
+        row = row_at(net, rows, t)
         for l in range(lanes):
-            value = gradient[i * lanes + l]
-            error = value - targets[i * lanes + l]
-            loss[l] += error * error
-            gradient[i * lanes + l] = error * net.output.slope(value) if net.output.slope else error
-    for l in range(lanes):
-        result[l] = 0.5 * loss[l]
+            loss[l] = 0.0
+        for i in range(size):
+            for l in range(lanes):
+                value = row.gradient[i * lanes + l]
+                error = value - targets[(t * size + i) * lanes + l]
+                loss[l] += error * error
+                row.gradient[i * lanes + l] = error * slope(value) if slope else error
+        for l in range(lanes):
+            row.loss[l] = 0.5 * loss[l]
 
 
 cdef void half_squared_error(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
     """Half the sum of the squared errors."""
-    cdef Py_ssize_t t
-    cdef Row row
     net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
-    for t in range(steps):
-        row = row_at(net, rows, t)
-        if net.at.lanes == 1:
-            half_squared_numbers(net, 1, targets + t * net.at.output_size, row.gradient, row.loss)
-        else:
-            half_squared_numbers(net, LANES, targets + t * net.at.outputs, row.gradient, row.loss)
+    if net.at.lanes == 1:
+        half_squared_numbers(net, rows, steps, targets, 1)
+    else:
+        half_squared_numbers(net, rows, steps, targets, LANES)
 
 
 cdef void log1p_exp(Py_ssize_t length, const double* sums, Py_ssize_t stride, double* result,
@@ -146,68 +146,67 @@ cdef void log1p_exp(Py_ssize_t length, const double* sums, Py_ssize_t stride, do
         result[i * result_stride] = fast_log1p(result[i * result_stride])
 
 
-cdef inline void cross_numbers(Py_ssize_t size, Py_ssize_t lanes, const double* sums, const double* logs,
-                               const double* targets, double* gradient, double* result) noexcept nogil:
+cdef inline void binary_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* targets,
+                                Py_ssize_t lanes) noexcept nogil:
     cdef double[LANES] loss
     cdef double a
-    cdef Py_ssize_t i, l
-    for l in range(lanes):
-        loss[l] = 0.0
-    for i in range(size):
+    cdef Py_ssize_t size = net.at.output_size, t, i, l
+    cdef Row row
+    if size * lanes == 1:       # the logs side by side: those of all steps, or those of all outputs of a step
+        log1p_exp(steps, rows + net.at.sums, net.at.row, net.slate + net.at.by_output, net.at.slate)
+    for t in range(steps):
+        row = row_at(net, rows, t)
+        if size * lanes > 1:
+            log1p_exp(size * lanes, row.sums, 1, row.by_output, 1)
         for l in range(lanes):
-            a = sums[i * lanes + l]
-            loss[l] += ((a if a > 0.0 else 0.0) - a * targets[i * lanes + l]) + logs[i * lanes + l]
-            gradient[i * lanes + l] -= targets[i * lanes + l]
-    for l in range(lanes):
-        result[l] = loss[l]
+            loss[l] = 0.0
+        for i in range(size):
+            for l in range(lanes):
+                a = row.sums[i * lanes + l]
+                loss[l] += (((a if a > 0.0 else 0.0) - a * targets[(t * size + i) * lanes + l])
+                            + row.by_output[i * lanes + l])
+                row.gradient[i * lanes + l] -= targets[(t * size + i) * lanes + l]
+        for l in range(lanes):
+            row.loss[l] = loss[l]
 
 
 cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t steps,
                                const double* targets) noexcept nogil:
     """-y log p - (1 - y) log(1 - p) as max(a, 0) - a y + log(1 + exp(-|a|)): no digits lost, no overflow."""
-    cdef Py_ssize_t size = net.at.output_size, t
-    cdef Row row
     net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
-    if net.at.outputs == 1:     # the logs side by side: those of all steps, or those of all outputs of a step
-        log1p_exp(steps, rows + net.at.sums, net.at.row, net.slate + net.at.by_output, net.at.slate)
-    for t in range(steps):
-        row = row_at(net, rows, t)
-        if net.at.outputs > 1:
-            log1p_exp(net.at.outputs, row.sums, 1, row.by_output, 1)
-        if net.at.lanes == 1:
-            cross_numbers(size, 1, row.sums, row.by_output, targets + t * size, row.gradient, row.loss)
-        else:
-            cross_numbers(size, LANES, row.sums, row.by_output, targets + t * net.at.outputs, row.gradient, row.loss)
+    if net.at.lanes == 1:
+        binary_numbers(net, rows, steps, targets, 1)
+    else:
+        binary_numbers(net, rows, steps, targets, LANES)
 
 
-cdef inline void class_numbers(Py_ssize_t size, Py_ssize_t lanes, const double* targets, const Row* row) noexcept nogil:
-    """The loss but for log(total), which goes to by_output."""
+cdef inline void class_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* targets,
+                               Py_ssize_t lanes) noexcept nogil:
     cdef double[LANES] largest
-    cdef Py_ssize_t l, place
-    softmax(size, lanes, row.sums, row.gradient, row.by_output)
-    max_of(size, lanes, row.sums, largest)
-    for l in range(lanes):
-        row.loss[l] = NAN
-        if 0.0 <= targets[l] < size:
-            place = <Py_ssize_t> targets[l] * lanes + l
-            row.gradient[place] -= 1.0
-            row.loss[l] = row.sums[place] - largest[l]
-
-
-cdef void cross_entropy(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
-    """-log p[class], as log(sum of exp(a - max a)) - (a[class] - max a); NaN for a class that there is not."""
-    cdef Py_ssize_t size = net.at.output_size, lanes = net.at.lanes, t, l
+    cdef Py_ssize_t size = net.at.output_size, t, l, place
     cdef Row row
     for t in range(steps):
         row = row_at(net, rows, t)
-        if lanes == 1:
-            class_numbers(size, 1, targets + t, &row)
-        else:
-            class_numbers(size, LANES, targets + t * LANES, &row)
+        softmax(size, lanes, row.sums, row.gradient, row.by_output)
+        max_of(size, lanes, row.sums, largest)
+        for l in range(lanes):
+            row.loss[l] = NAN
+            if 0.0 <= targets[t * lanes + l] < size:
+                place = <Py_ssize_t> targets[t * lanes + l] * lanes + l
+                row.gradient[place] -= 1.0
+                row.loss[l] = row.sums[place] - largest[l]
     for t in range(steps):      # the logs of all steps side by side
         row = row_at(net, rows, t)
         for l in range(lanes):
             row.loss[l] = fast_log(row.by_output[l]) - row.loss[l]
+
+
+cdef void cross_entropy(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
+    """-log p[class], as log(sum of exp(a - max a)) - (a[class] - max a); NaN for a class that there is not."""
+    if net.at.lanes == 1:
+        class_numbers(net, rows, steps, targets, 1)
+    else:
+        class_numbers(net, rows, steps, targets, LANES)
 
 
 # ---- the rows ----

@@ -109,29 +109,31 @@ cdef void begin_backward(Network* net, Tape tape, Py_ssize_t steps) noexcept nog
 
 # ---- a pass over at most `block` steps ----
 
-cdef inline void share_numbers(Py_ssize_t size, Py_ssize_t lanes, const double* scale, const Row* row) noexcept nogil:
-    cdef Py_ssize_t i, l
-    for i in range(size):
+cdef inline void share_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* scale,
+                               Py_ssize_t lanes) noexcept nogil:
+    cdef Py_ssize_t t, i, l
+    cdef double[LANES] share
+    cdef Row row
+    for t in range(steps):
+        row = row_at(net, rows, t)
         for l in range(lanes):
-            row.by_output[i * lanes + l] = (0.0 if row.weight[l] == 0.0
-                                            else scale[l] * row.weight[l] * row.gradient[i * lanes + l])
+            share[l] = scale[l] * row.weight[l]
+        for i in range(net.at.output_size):
+            for l in range(lanes):
+                row.by_output[i * lanes + l] = 0.0 if row.weight[l] == 0.0 else share[l] * row.gradient[i * lanes + l]
+        if lanes == 1 and row.weight[0] == 0.0:     # is_surely_finite looks at them
+            row.loss[0] = 0.0
+            fill(row.gradient, net.at.output_size, 0.0)
 
 
 cdef void backward(const Network* net, double* rows, Py_ssize_t steps, const double* scale, double* by_state,
                    bint further) noexcept nogil:
     """`scale` times the gradients of the window's weighted losses by all sums, by truncated backpropagation through
     time. What has no weight is skipped, for it can be anything."""
-    cdef Py_ssize_t size = net.at.output_size, t
-    cdef Row row
-    for t in range(steps):
-        row = row_at(net, rows, t)
-        if net.at.lanes > 1:
-            share_numbers(size, LANES, scale, &row)
-            continue
-        share_numbers(size, 1, scale, &row)
-        if row.weight[0] == 0.0:        # is_surely_finite looks at them
-            row.loss[0] = 0.0
-            fill(row.gradient, size, 0.0)
+    if net.at.lanes == 1:
+        share_numbers(net, rows, steps, scale, 1)
+    else:
+        share_numbers(net, rows, steps, scale, LANES)
     net.cell.backward(net, rows, steps, by_state, further)
 
 
