@@ -481,6 +481,18 @@ def test_folds_as_weights_are_folds(make, options, patience):
         assert alone._memory == shared._memory
 
 
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_parts_of_one_array_are_other_sequences(fastrnn, return_sequences):
+    """What begins at the same place in memory is not the same: only the very objects share a pass."""
+    network = fastrnn.RNN(3, window=None, epochs=1, lr=0.0, return_sequences=return_sequences, seed=1)
+    source = np.random.default_rng(0)
+    x, y, weights = source.normal(size=40), source.normal(size=40), source.random(40)
+    parts = [(x[:n], y[:n], weights[:n]) if return_sequences else (x[:n], y[:1], weights[:1]) for n in (40, 10)]
+    for (*data, _), validation in (parts, parts[::-1]):
+        network.train(*data, validation=validation)
+        assert network.validation_losses[-1] == network.evaluate(*validation)
+
+
 def stopping(make, **options):
     """A training whose validation loss soon grows: the targets are the training's, turned round."""
     network = make(epochs=200, lr=0.1, **options)

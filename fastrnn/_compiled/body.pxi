@@ -178,6 +178,8 @@ cdef class HeldCourse:
         if validation is not None:
             self.validation = HeldData(body.spec, validation)
             self.of.validation = &self.validation.data
+            self.of.same = (data.inputs is validation.inputs and data.targets is validation.targets
+                            and data.lengths == validation.lengths)
 
     cdef Tape tape_for(self, const Network* net, Tape tape, Py_ssize_t window):
         """For windows of so many steps (0: whole sequences): `tape`, if it has the room."""

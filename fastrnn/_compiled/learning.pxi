@@ -67,6 +67,7 @@ cdef int evaluate(Network* net, Tape tape, const Data* data, Total* total, Work*
 cdef struct Course:             # what it learns from, and how far it is
     const Data* data
     const Data* validation      # or NULL
+    bint same                   # whether both are the same sequences, in the same buffers
     int64_t* order              # of the sequences, in this epoch
     Py_ssize_t last             # the sequence that is run last
     Py_ssize_t at_sequence      # the sequence and the step where it diverged, or -1
@@ -89,10 +90,9 @@ cdef str place_of(Py_ssize_t epoch, Py_ssize_t sequence, Py_ssize_t sequences, P
 
 cdef bint may_share(const Network* net, const Course* of) noexcept nogil:
     """Whether the pass for an epoch's only update shows the validation loss too, summed in the same order."""
-    if of.validation == NULL or net.generator or (net.window > 0 and net.return_sequences):
+    if not of.same or net.generator or (net.window > 0 and net.return_sequences):
         return False
-    return (of.data.inputs == of.validation.inputs and of.data.targets == of.validation.targets
-            and of.data.count == of.validation.count and not 0 < net.batch_size < of.data.count)
+    return not 0 < net.batch_size < of.data.count
 
 
 cdef bint judge(const Network* net, Course* of, double loss) noexcept nogil:
@@ -190,7 +190,7 @@ cdef Py_ssize_t run_window(const Network* net, Tape tape, Course* of, Py_ssize_t
                            Work* work) except -1 nogil:
     """Run over a window of a sequence, and add up its losses. Returns the step behind it, or the one that diverged."""
     cdef double* rows = tape.rows
-    cdef Py_ssize_t block, done, bad = stop
+    cdef Py_ssize_t block, done
     while start < stop:
         block = min(net.at.block, stop - start)
         run_on(net, rows, block, of.data, i, start)

@@ -67,6 +67,12 @@ class Course:
 
     def __init__(self, net: Network, data: Data, validation: Data | None) -> None:
         self.data, self.validation = data, validation
+        self.same = (  # whether both are the same sequences, in the same buffers
+            validation is not None
+            and data.inputs is validation.inputs
+            and data.targets is validation.targets
+            and data.lengths == validation.lengths
+        )
         self.last = 0  # the sequence that is run last
         self.at = -1, -1  # the sequence and the step where it diverged
         self.total, self.validation_total = Total(), Total()
@@ -85,10 +91,9 @@ def place_of(epoch: int, sequence: int, sequences: int, step: int) -> str:
 
 def may_share(net: Network, of: Course) -> bool:
     """Whether the pass for an epoch's only update shows the validation loss too, summed in the same order."""
-    if of.validation is None or net.spec.shuffle or (net.window > 0 and net.spec.return_sequences):
+    if not of.same or net.spec.shuffle or (net.window > 0 and net.spec.return_sequences):
         return False
-    same = of.data.inputs is of.validation.inputs and of.data.targets is of.validation.targets
-    return same and not 0 < net.batch_size < len(of.data.lengths)
+    return not 0 < net.batch_size < len(of.data.lengths)
 
 
 def judge(net: Network, of: Course, loss: float) -> bool:
