@@ -649,7 +649,8 @@ class RNN(Base, core.RNNCore):
 
     def __getstate__(self) -> dict[str, Any]:
         memory = self._memory
-        return super().__getstate__() | {"_memory": pack(f"<{len(memory)}d", *memory)}
+        own = {"validation_losses": [*self.validation_losses], "_memory": pack(f"<{len(memory)}d", *memory)}
+        return super().__getstate__() | own
 
     def _restore(self, state: dict[str, Any]) -> None:
         memory = state["_memory"]

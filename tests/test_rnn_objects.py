@@ -161,13 +161,16 @@ def test_equality(fastrnn, network):
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_copies(network, duplicate):
+    network.train([0.5], [0.5], validation=([1.0], [1.0]))
     other = duplicate(network)
     assert other == network
-    assert other.losses == network.losses
+    assert (other.losses, other.validation_losses) == (network.losses, network.validation_losses)
     other.learn(1.0, 1.0)
     other.losses.clear()
+    other.validation_losses.clear()
     assert other != network
     assert network.losses
+    assert network.validation_losses
 
 
 def test_subclass(fastrnn):
