@@ -320,7 +320,7 @@ class RNN(Base, core.RNNCore):
                 progress.epoch_ends(epoch)
             return callback is not None and callback(self, epoch)
 
-        before, measured = self._scales, len(self.validation_losses)
+        before, made, measured = self._scales, self._updates, len(self.validation_losses)
         try:
             self._take_scales(data)
             best = self._train(
@@ -328,7 +328,7 @@ class RNN(Base, core.RNNCore):
                 None if progress is None and callback is None else report,
             )
         finally:
-            if not self._updates:
+            if self._updates == made:
                 self._scales = before
             if progress is not None:
                 progress.end()

@@ -727,6 +727,17 @@ def test_scales_are_kept_from_the_first_update_on(fastrnn):
     assert network.input_mean == kept == [1.5]
 
 
+def test_scales_outlive_a_training_in_a_callback_that_makes_no_update(fastrnn):
+    network = fastrnn.RNN(2, standardize=True, epochs=2, seed=0)
+
+    def train_for_no_epoch(of, _):
+        of.epochs = 0
+        of.train([10.0, 20.0], [1.0, 2.0])
+
+    network.train([1.0, 2.0], [1.0, 2.0], callback=train_for_no_epoch)
+    assert network.input_mean == [1.5]
+
+
 def test_before_there_are_scales(fastrnn):
     network = fastrnn.RNN(2, standardize=True, window=2, seed=0)
     before = network.__reduce__()

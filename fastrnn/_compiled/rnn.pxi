@@ -129,7 +129,7 @@ cdef class RNNCore:
 
     @property
     def _updates(self):
-        """How many the last _train() has made."""
+        """How many trainings have made, those in a callback of another too."""
         return self._body().updates
 
     @property
@@ -226,7 +226,6 @@ cdef class RNNCore:
         cdef Work work = Work(0.0, show_training, &training)
         cdef Tape tape = None
         cdef bint goes_on
-        body.updates = 0
         check_list(losses, "losses")
         check_list(validation_losses, "validation_losses")
         for epoch in range(epochs):

@@ -60,7 +60,7 @@ class Network:
         }
         self.generator = 0  # the state of the one that shuffles
         self.scales: Scales = (None, None, None, None)
-        self.updates = 0  # that the last training has made
+        self.updates = 0  # that trainings have made
 
     @property
     def is_ready(self) -> bool:

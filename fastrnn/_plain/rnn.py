@@ -164,7 +164,7 @@ class RNNCore:
 
     @property
     def _updates(self) -> int:
-        """How many the last _train() has made."""
+        """How many trainings have made, those in a callback of another too."""
         return self._net.updates
 
     @property
@@ -242,7 +242,6 @@ class RNNCore:
         best parameters are put back then; returns their epoch.
         """
         net = self._net
-        net.updates = 0
         net.settle()
         of = Course(net, Data(net, data), None if validation is None else Data(net, validation))
         check_list(losses, "losses")
