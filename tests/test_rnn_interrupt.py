@@ -263,6 +263,35 @@ def test_threads(backend):
     assert run(THREADS, backend=backend) == "fine\n"
 
 
+WEIGHTS = """
+import contextlib, threading, time
+import numpy
+import fastrnn
+
+# Another thread writes to the weights that are being learned with: what comes out is its affair, not what is read.
+x = numpy.sin(numpy.arange(400.0))
+weights, end = numpy.ones(len(x)), time.monotonic() + 1.0
+
+def write():
+    while time.monotonic() < end:
+        weights[:] = 0.0
+        weights[:] = 1.0
+writer = threading.Thread(target=write)
+writer.start()
+network = fastrnn.RNN(64 if fastrnn.backend != "python" else 2, window=4, epochs=1, seed=1)
+while time.monotonic() < end:
+    with contextlib.suppress(ValueError, ZeroDivisionError):    # all of them are 0
+        network.train(x, x, sample_weight=weights)
+writer.join()
+print("fine")
+"""
+
+
+def test_weights_are_overwritten_in_the_middle(backend):
+    """The sanitizer sees what is read beside them."""
+    assert run(WEIGHTS, backend=backend) == "fine\n"
+
+
 MEMORY = """
 import sys
 import fastrnn
