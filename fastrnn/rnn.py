@@ -123,16 +123,27 @@ class RNN(Base, core.RNNCore):
     return_sequences : whether there is a target and a prediction at every step. With False there is one a sequence: the
         loss is that of the last step, from which `window` is counted back, predict() and predict_proba() give one
         result a sequence, and a sequence needs a step.
+    standardize : with True the first train() that completes an update takes the mean and the standard deviation of
+        every input column, and with output "linear" of every target column, over the steps that count, and keeps them.
+        What goes in is scaled by them, and predictions come back in the units of the data; hidden states and losses are
+        of the scaled data. A constant column is only centred.
     window : steps from one update to the next, which is also how far back the gradient reaches; the state runs on from
         window to window (truncated backpropagation through time, Williams and Peng 1990). 1 is online learning. None is
-        full backpropagation through each sequence, whose memory grows with its length. The loss of a window is the mean
-        over its steps; the last window of a sequence may be shorter.
+        full backpropagation through each sequence, whose memory grows with its length. The loss of a window is the
+        weighted mean over its steps; the last window of a sequence may be shorter.
+    batch_size : so many sequences run side by side, and every `window` steps there is one update from all of them that
+        have not ended. None: all sequences.
+    shuffle : whether every epoch takes the sequences in a new order. It is drawn by a generator of the network's own,
+        which starts from `seed` after the parameters, and goes on from one train() to the next.
     optimizer : "sgd", "adam" (Kingma and Ba 2015, their betas and epsilon) or "adamw" (Loshchilov and Hutter 2019).
     lr : learning rate, finite and not negative.
     momentum : of sgd: velocity = momentum * velocity + gradient.
     weight_decay : of adamw, of all parameters; None is 0.01 there, and 0.0 with the other optimizers.
     clip : the largest norm of all gradients together; a larger one is scaled down to it (Pascanu et al. 2013). None:
         no limit.
+    l1 : that times the sum of |w| over w_input_hidden and w_hidden_hidden is added to what is minimised; losses remain
+        those of the data.
+    patience, min_delta : when train() ends before its last epoch, see there. None: not by what validation shows.
     epochs : passes of train() over its data, an integer, not negative.
     seed : what random.Random takes; None is the module `random` itself. All parameters are drawn from it, uniform on
         +-1 / sqrt(hidden_size), in the order of `parameters` and of their rows.
@@ -150,10 +161,15 @@ class RNN(Base, core.RNNCore):
         last step(), learn() or train(). It can be set.
     losses : list of floats, the mean loss a step of every epoch that train() has completed. SimpleRNN tells the sum of
         squared errors: for the same predictions over T steps, 2 * T times "half_squared_error".
-    lr, momentum, weight_decay, clip, window, epochs : as above, readable and writable. What is written to them while
-        train() runs (to all but epochs) counts from the next epoch on.
-    hidden_size, input_size, output_size, cell, activation, output, loss, return_sequences, optimizer : as above, not to
-        be changed.
+    validation_losses : likewise that of train()'s validation data, with the parameters from before each epoch.
+    best_epoch : the index into validation_losses of the parameters that the last train() with a patience has put back;
+        None where there is none.
+    input_mean, input_scale, target_mean, target_scale : of standardize, lists of one number a column, or None before.
+        They can be set.
+    lr, momentum, weight_decay, clip, l1, window, batch_size, patience, min_delta, epochs : as above, readable and
+        writable. What is written to them while train() runs (to all but epochs) counts from the next epoch on.
+    hidden_size, input_size, output_size, cell, activation, output, loss, return_sequences, standardize, shuffle,
+        optimizer : as above, not to be changed.
 
     Data: a sequence is T rows of input_size numbers or, with an input_size of 1, T numbers. Wherever `inputs` are asked
     for they may also be a list of sequences of any lengths (or an array of three dimensions), and each starts from a

@@ -1,8 +1,10 @@
 """RNN as a Python object: parameters, settings, repr, equality, copies and pickles that do not depend on the core."""
 
 import copy
+import inspect
 import pickle
 import random
+import re
 import struct
 import sys
 from math import sqrt
@@ -126,6 +128,13 @@ def test_state(network):
     assert network.state == [0.25, -1.5, 2.0]
     network.state.append(1.0)  # of a copy
     assert network.state == [0.25, -1.5, 2.0]
+
+
+def test_the_docstring_names_all_there_is(fastrnn):
+    public = {*inspect.signature(fastrnn.RNN).parameters, *vars(fastrnn.RNN), *vars(fastrnn.RNN(1))}
+    words = {*re.findall(r"\w+", fastrnn.RNN.__doc__)}
+    methods = {name for name, value in vars(fastrnn.RNN).items() if callable(value)}
+    assert {name for name in public - methods if not name.startswith("_")} - words == {"VALUES"}
 
 
 def test_repr(fastrnn):
