@@ -179,6 +179,35 @@ def test_a_handler_uses_the_network_that_is_learning(backend):
     assert run(NESTED, backend=backend) == "[True]\n"
 
 
+MEASURED = """
+import signal
+import numpy
+import fastrnn
+
+# A signal handler measures the very network that is learning: that changes nothing.
+x = numpy.sin(numpy.arange(300000.0 if fastrnn.backend != "python" else 3000.0))
+
+def trained(measure):
+    network = fastrnn.RNN(2, window=2, epochs=10 if fastrnn.backend != "python" else 3, seed=1)
+    signal.signal(signal.SIGALRM, lambda *_: measure(network))
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    network.train(x, x)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return network
+
+def measure(network):
+    network.evaluate([1.0], [1.0])
+    network.gradients([1.0], [1.0])
+
+print(trained(measure) == trained(lambda network: None))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
+def test_a_handler_measures_the_network_that_is_learning(backend):
+    assert run(MEASURED, backend=backend) == "True\n"
+
+
 WHOLE = """
 import math, signal
 import fastrnn

@@ -266,7 +266,7 @@ class RNNCore:
 
     def _evaluate(self, data: _Examples, gradient: memoryview[float] | None, /) -> float:
         """The mean loss; `gradient` takes that of the parameters, row by row in their order, unless it is None."""
-        net = self._net
+        net = self._net.copy()  # training may run around a signal handler, or in another thread
         of = Data(net, data)
         if gradient is None:
             return evaluate(net, of).mean
