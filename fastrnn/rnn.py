@@ -90,8 +90,8 @@ class Scale:
     def __set__(self, network: RNN, value: Any) -> None:
         scales, which = [*network._scales], SCALES.index(self.name)
         if self.name not in network._spec.scales:
-            with_output = "" if network._spec.standardize else "standardize=True"
-            raise ValueError(f"{self.name} is for {with_output or 'outputs with units of their own'}")
+            kind = "output='linear'" if network._spec.standardize else "standardize=True"
+            raise ValueError(f"{self.name} is for networks made with {kind}")
         if value is not None:
             size = network.input_size if which < 2 else network._spec.target_size
             value = _data.take(value if _data.depth(value) else [value], self.name).tolist()
@@ -101,6 +101,9 @@ class Scale:
                 raise ValueError(f"{self.name} must be positive, and it is {min(value)!r}")
         scales[which] = value
         network._scales = scales[0], scales[1], scales[2], scales[3]
+
+    def __delete__(self, network: RNN) -> None:
+        raise AttributeError(f"{self.name} cannot be deleted: set it to None")
 
 
 class RNN(Base, core.RNNCore):
@@ -346,6 +349,8 @@ class RNN(Base, core.RNNCore):
         held_out = None if validation is None else self._take_validation(validation, (inputs, targets), data)
         if self.patience is not None and held_out is None:
             raise ValueError("patience needs validation data: train(..., validation=(inputs, targets))")
+        if not (callback is None or callable(callback)):
+            raise TypeError(f"callback must be a function of the network and an epoch, not {type_name(callback)}")
         self._check_parameters()
         progress = Progress(self, self.epochs, held_out is not None) if verbose else None
 
@@ -354,7 +359,7 @@ class RNN(Base, core.RNNCore):
                 progress.epoch_ends(epoch)
             return callback is not None and callback(self, epoch)
 
-        before, measured = self._scales, len(self.validation_losses)
+        before, made, measured = self._scales, self._updates, len(self.validation_losses)
         try:
             self._take_scales(data)
             best = self._train(
@@ -362,11 +367,11 @@ class RNN(Base, core.RNNCore):
                 None if progress is None and callback is None else report,
             )
         finally:
-            if not self._updates:
+            if self._updates == made:
                 self._scales = before
             if progress is not None:
                 progress.end()
-        if held_out is not None and self.patience is not None:
+        if best is not None or self.patience is not None:  # a callback may have set it
             self.best_epoch = None if best is None else measured + best
 
     def _take_validation(self, validation: Any, training: tuple[Any, Any], data: _data.Examples) -> _data.Examples:
@@ -689,7 +694,8 @@ class RNN(Base, core.RNNCore):
 
     def __getstate__(self) -> dict[str, Any]:
         memory = self._memory
-        return super().__getstate__() | {"_memory": pack(f"<{len(memory)}d", *memory), "_scales": [*self._scales]}
+        own = {"validation_losses": [*self.validation_losses], "_scales": [*self._scales]}
+        return super().__getstate__() | own | {"_memory": pack(f"<{len(memory)}d", *memory)}
 
     def _restore(self, state: dict[str, Any]) -> None:
         memory, seed = state["_memory"], seed_of(state.get("seed"))

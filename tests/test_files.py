@@ -738,7 +738,7 @@ HOSTILE = {
     "a best epoch of half": (change_state(best_epoch=1.5), "best_epoch must be an integer"),
     "a generator of 65 bits": (change_state(_generator=2**64), "no generator has such a state"),
     "half a generator": (change_state(_generator=0.5), "no generator has such a state"),
-    "scales of others": (change_state(_scales=[[1.0], None, None, None]), "input_mean is for standardize=True"),
+    "scales of others": (change_state(_scales=[[1.0], None, None, None]), "standardize"),
     "three scales": (change_state(_scales=[None, None, None]), "its scales"),
     "a parameter of NaN": (change_number("b_hidden", 4, NAN), "b_hidden[4] must be finite, and it is nan"),
     "an infinite parameter": (change_number("w_input_hidden", 5, INF), "w_input_hidden[2, 1] must be finite"),

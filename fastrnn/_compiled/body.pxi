@@ -29,7 +29,7 @@ cdef class Body:
     cdef bint[4] is_scaled      # which of them are there
     cdef bint is_ready          # whether all are that there must be
     cdef uint64_t generator     # the state of the one that shuffles
-    cdef Py_ssize_t updates     # that the last training has made
+    cdef Py_ssize_t updates     # that trainings have made
     cdef Doubles exchange       # x, the targets and the predictions of step() and learn()
     cdef object x, targets      # where these lie, as float64 memoryviews
 
@@ -198,7 +198,8 @@ cdef void show_training(void* of) noexcept:
     cdef Body body = <Body> (<Training*> of).body
     cdef Tape tape = <Tape> (<Training*> of).tape
     tape.bound = INFINITY
-    body.updates = tape.updates
+    body.updates += tape.updates
+    tape.updates = 0
     if tape.state:
         read_state(&body.net.at, tape.state, body.state.start)
         body.waiting = 0

@@ -222,7 +222,7 @@ cdef class Tape:
     cdef double* ahead          # sums of the gates, where online learning has computed those of the next step
     cdef double* state          # the row with the state after the last update; NULL, if there was none
     cdef double* spare          # a row for it, where the first one is needed for the next sequence
-    cdef Py_ssize_t updates     # that have been made with it
+    cdef Py_ssize_t updates     # that have been made with it, and that the network does not know of yet
     cdef double bound           # no parameter is larger; infinity, as soon as Python code may have written to them
     cdef bint busy              # a call of learn() is about it
 
@@ -263,12 +263,12 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
 
 cdef Tape tape_of_training(const Layout* at, Tape tape, Py_ssize_t steps, Py_ssize_t sequences):
     """A tape for windows of so many steps of sequences that run side by side: this one, if it has the room."""
-    cdef Py_ssize_t size = sequences * at.states * at.hidden_width, updates = 0 if tape is None else tape.updates
+    cdef Py_ssize_t size = sequences * at.states * at.hidden_width
     if tape is None or tape.steps < steps:
         tape = new_tape(at, steps, True)
     if tape.states is None or tape.states.length < size:
         tape.states = Doubles(size)
-    tape.state, tape.bound, tape.updates = NULL, INFINITY, updates
+    tape.state, tape.bound = NULL, INFINITY
     return tape
 
 

@@ -67,7 +67,7 @@ cdef int evaluate(Network* net, Tape tape, const Data* data, Total* total, Work*
 cdef struct Course:             # what it learns from, and how far it is
     const Data* data
     const Data* validation      # or NULL
-    bint same                   # whether they differ in their weights alone
+    bint same                   # whether both are the same sequences, in the same buffers
     int64_t* order              # of the sequences, in this epoch
     Py_ssize_t last             # the sequence that is run last
     Py_ssize_t at_sequence      # the sequence and the step where it diverged, or -1
@@ -190,7 +190,7 @@ cdef Py_ssize_t run_window(const Network* net, Tape tape, Course* of, Py_ssize_t
                            Work* work) except -1 nogil:
     """Run over a window of a sequence, and add up its losses. Returns the step behind it, or the one that diverged."""
     cdef double* rows = tape.rows
-    cdef Py_ssize_t block, done, bad = stop
+    cdef Py_ssize_t block, done
     while start < stop:
         block = min(net.at.block, stop - start)
         run_on(net, rows, block, of.data, i, start)

@@ -146,7 +146,7 @@ cdef int go_straight(Network* net, Tape tape, Py_ssize_t steps, double scale, Ah
                      Work* work) except -1 nogil:
     """`add_gradient` and `update`, and where it can the sums of the next step; the state stays to be kept. Returns
     whether all is finite."""
-    while tape.rows[(steps - 1) * net.at.row + net.at.weight] == 0.0:
+    while steps > 1 and tape.rows[(steps - 1) * net.at.row + net.at.weight] == 0.0:
         steps -= 1
     copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
     backward(net, tape.rows, steps, scale, tape.by_state, False)

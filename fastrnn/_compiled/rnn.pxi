@@ -129,7 +129,7 @@ cdef class RNNCore:
 
     @property
     def _updates(self):
-        """How many the last _train() has made."""
+        """How many trainings have made, those in a callback of another too."""
         return self._body().updates
 
     @property
@@ -226,7 +226,6 @@ cdef class RNNCore:
         cdef Work work = Work(0.0, show_training, &training)
         cdef Tape tape = None
         cdef bint goes_on
-        body.updates = 0
         check_list(losses, "losses")
         check_list(validation_losses, "validation_losses")
         for epoch in range(epochs):
@@ -274,23 +273,23 @@ cdef class RNNCore:
     def _moments(self, data, bint of_targets, /):
         """The mean of each column, and its standard deviation: 0.0 where all that counts is the same."""
         cdef Body body = self._body()
-        cdef HeldCourse held = HeldCourse(body, data, None)
+        cdef HeldData held = HeldData(body.spec, data)
         cdef Py_ssize_t size = body.net.at.target_size if of_targets else body.net.at.input_size, i
         cdef Doubles found = Doubles(2 * size)
         cdef Work work = Work(0.0, NULL, NULL)
         with nogil:
-            moments(&body.net, held.of.data, of_targets, found.start, found.start + size, &work)
+            moments(&body.net, &held.data, of_targets, found.start, found.start + size, &work)
         return [found.start[i] for i in range(size)], [found.start[size + i] for i in range(size)]
 
     def _find_unscaled(self, data, /):
         """A column of the inputs far from 0 and 1, with its mean and standard deviation; or None."""
         cdef Body body = self._body()
-        cdef HeldCourse held = HeldCourse(body, data, None)
+        cdef HeldData held = HeldData(body.spec, data)
         cdef Py_ssize_t size = body.net.at.input_size, i
         cdef Doubles found = Doubles(2 * size)
         cdef Work work = Work(0.0, NULL, NULL)
         with nogil:
-            i = find_unscaled(&body.net, held.of.data, found.start, found.start + size, &work)
+            i = find_unscaled(&body.net, &held.data, found.start, found.start + size, &work)
         return None if i < 0 else (i, found.start[i], found.start[size + i])
 
     def _predict(self, inputs, lengths, state, predictions, states, /):
