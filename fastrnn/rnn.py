@@ -326,9 +326,10 @@ class RNN(Base, core.RNNCore):
             they are when an epoch begins, goes to `validation_losses`. With a `patience` training ends after more than
             that many epochs in a row whose validation loss was not smaller than the best by more than `min_delta`.
             However it ends, by `epochs` or `callback` too, the best parameters are then put back (moments of the
-            optimizer stay); `best_epoch` tells from where. After an error or Ctrl-C the current ones stay.
-            To split steps, not sequences, give the same inputs and targets with other weights: with window=None and
-            batch_size=None one pass serves both.
+            optimizer stay); `best_epoch` tells from where. After an error or Ctrl-C the current ones stay. What the
+            last epoch has learnt is not measured, and so is not kept: with epochs=1 nothing is.
+            To split steps, not sequences, give the same inputs and targets with other weights: with window=None,
+            batch_size=None and shuffle=False one pass serves both.
         verbose : show the epochs done, losses and the time left: on a terminal in one line, else every tenth epoch.
         callback : called with the network and the number of the epoch in this call, from 0, after every epoch; a true
             result ends training.
@@ -751,6 +752,8 @@ def check_waiting(spec: Spec, state: Any, waiting: Any) -> None:
     for numbers, size in wanted:
         if len(numbers) != size or not all(type(value) is float and value == value for value in numbers):
             raise ValueError(f"its state or a step that waits is not of {size} numbers")
+    if not all(0.0 <= step[-1] < inf for step in waiting):
+        raise ValueError("no step has such a weight")
     following = [*(step[before:] for step in waiting[1:]), state]
     for step, after_it in zip(waiting, following, strict=False):  # without waiting steps there is nothing to follow
         if step[after : after + spec.state_size] != after_it[: spec.state_size]:

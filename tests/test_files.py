@@ -750,6 +750,8 @@ HOSTILE = {
     "a state of NaN": (change_number("_state", 0, NAN), "is not of 3 numbers"),
     "another state": (change_number("_state", 0, 0.5), "do not follow each other"),
     "a waiting step of NaN": (change_number("_waiting", 0, NAN), "is not of "),
+    "a waiting step of a weight below 0": (change_number("_waiting", 21, -1.0), "no step has such a weight"),
+    "a waiting step of infinite weight": (change_number("_waiting", 21, INF), "no step has such a weight"),
     "waiting steps in one row": (entry("_waiting", shape=[22]), "are no lists"),
     "a long name": (change_state(**{"x" * 10_000 + " ": 1}), "is no name for an attribute of a RNN"),
     "a long version": (metadata(version="\n" * 10_000), "upgrade fastrnn"),
