@@ -23,6 +23,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from types import MappingProxyType
+from _thread import get_ident
 
 from fastrnn._checks import check_length, check_list, diverged, not_negative, number
 from fastrnn._kinds import Spec
@@ -50,6 +51,18 @@ cdef extern from *:
     #endif
     """
     ctypedef double* out_t "double *__restrict"     # to what nothing else in the function points
+
+
+stops = {}      # of threads that another may want to stop: by thread, an int64 buffer, with 1 for yes
+
+
+cdef int check_signals() except -1:
+    """KeyboardInterrupt after Ctrl-C, or where another thread wants this one to stop."""
+    PyErr_CheckSignals()
+    flag = stops.get(get_ident())
+    if flag is not None and flag[0]:
+        raise KeyboardInterrupt
+    return 0
 
 
 cdef enum:
@@ -163,7 +176,7 @@ def find_not_finite(values, /):
             for i in range(start, start + block):
                 if not isfinite(doubles[i]):
                     return i
-        PyErr_CheckSignals()
+        check_signals()
     return -1
 
 
@@ -217,7 +230,7 @@ def find_bad_target(targets, weights, Py_ssize_t width, double low, double high,
                         break
         if found >= 0:
             break
-        PyErr_CheckSignals()
+        check_signals()
     return found
 
 
@@ -232,7 +245,7 @@ def round_probabilities(probabilities, out, /):
         with nogil:
             for i in range(start, min(length, start + BLOCK)):
                 rounded[i] = p[i] > 0.5
-        PyErr_CheckSignals()
+        check_signals()
 
 
 def choose_classes(probabilities, Py_ssize_t classes, out, /):
@@ -248,7 +261,7 @@ def choose_classes(probabilities, Py_ssize_t classes, out, /):
         with nogil:
             for i in range(start, min(length, start + (BLOCK >> 6))):
                 chosen[i] = likeliest(classes, p + i * classes)
-        PyErr_CheckSignals()
+        check_signals()
 
 
 # ---- SimpleRNN, one step ----
@@ -486,7 +499,7 @@ cdef class SimpleRNNCore:
                 raise diverged(f" at epoch {epoch}, step {step}", lr)
             if report is not None and epoch > first and epoch % 10 == 1:
                 report(epoch - 1, loss)
-            PyErr_CheckSignals()
+            check_signals()
 
     def _predict(self, inputs, probabilities, states, /):
         """Run over a float64 buffer from a fresh state; write the probabilities and hidden states of all steps.
@@ -511,7 +524,7 @@ cdef class SimpleRNNCore:
         for start in range(0, length, BLOCK):
             with nogil:
                 predict_steps(&state, x_values, start, min(length, start + BLOCK), p_values, h_values)
-            PyErr_CheckSignals()
+            check_signals()
 
 
 # ---- RNN: the rooms, lowest floor first ----
@@ -530,3 +543,4 @@ include "_compiled/learning.pxi"
 include "_compiled/running.pxi"
 include "_compiled/body.pxi"
 include "_compiled/rnn.pxi"
+include "_compiled/many.pxi"

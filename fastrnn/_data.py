@@ -709,4 +709,5 @@ def _check_targets(spec: Spec, y: Sequences, w: Sequences | None) -> None:
 def _out_of_range(spec: Spec, value: float, place: str) -> ValueError:
     kind = "the number of a class, " if spec.classes else ""
     low, high = spec.targets
-    return ValueError(f"{place} must be {kind}from {low:g} to {high:g}, not {value:.17g}")
+    way_out = ": give it a sample_weight of 0 to leave it out" if spec.classes and value == -1.0 else ""
+    return ValueError(f"{place} must be {kind}from {low:g} to {high:g}, not {value:.17g}{way_out}")

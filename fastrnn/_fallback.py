@@ -21,6 +21,8 @@ TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of impor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+lanes = 1  # trainings side by side
+
 # ---- what crosses the boundary: numbers and float64 buffers ----
 
 

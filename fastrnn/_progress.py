@@ -31,12 +31,13 @@ class Progress:
         is_terminal = attribute(sys.stdout, "isatty")  # what stands in for it may have none
         self.rewrites = bool(is_terminal and is_terminal())
         self.done, self.start, self.shown, self.width = 0, monotonic(), -OFTEN, 0
+        self.ended = False
 
     def line(self) -> str:
         parts = [f"epoch {self.done} of {self.epochs}", f"loss {self.network.losses[-1]:.6g}"]
         if self.validates:
             parts.append(f"validation loss {self.network.validation_losses[-1]:.6g}")
-        if self.done < self.epochs:
+        if self.done < self.epochs and not self.ended:
             left = (monotonic() - self.start) / self.done * (self.epochs - self.done)
             parts.append(
                 f"at most {in_words(left)} left" if self.network.patience is not None else in_words(left) + " left"
@@ -57,6 +58,7 @@ class Progress:
 
     def end(self) -> None:
         """However it ends: the last line stays, and on a terminal what comes after it begins a new one."""
+        self.ended = True
         if self.rewrites and self.done:
             self.rewrite(self.line())
             print(flush=True)

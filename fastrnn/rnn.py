@@ -90,8 +90,8 @@ class Scale:
     def __set__(self, network: RNN, value: Any) -> None:
         scales, which = [*network._scales], SCALES.index(self.name)
         if self.name not in network._spec.scales:
-            with_output = "" if network._spec.standardize else "standardize=True"
-            raise ValueError(f"{self.name} is for {with_output or 'outputs with units of their own'}")
+            kind = "output='linear'" if network._spec.standardize else "standardize=True"
+            raise ValueError(f"{self.name} is for networks made with {kind}")
         if value is not None:
             size = network.input_size if which < 2 else network._spec.target_size
             value = _data.take(value if _data.depth(value) else [value], self.name).tolist()
@@ -101,6 +101,50 @@ class Scale:
                 raise ValueError(f"{self.name} must be positive, and it is {min(value)!r}")
         scales[which] = value
         network._scales = scales[0], scales[1], scales[2], scales[3]
+
+    def __delete__(self, network: RNN) -> None:
+        raise AttributeError(f"{self.name} cannot be deleted: set it to None")
+
+
+class Job:
+    """A call of train(), all of it checked: what the core is to do, and what comes before and after that."""
+
+    def __init__(
+        self,
+        network: RNN,
+        inputs: Any,
+        targets: Any,
+        sample_weight: Any,
+        validation: Any,
+        take: Callable[..., _data.Examples] = _data.take_examples,
+    ) -> None:
+        """take : fastrnn._data.take_examples(), or what remembers its results."""
+        spec = network._spec
+        self.network, self.data, self.validation = network, take(spec, inputs, targets, sample_weight), None
+        if validation is not None:
+            if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+                raise ValueError("validation must be (inputs, targets) or (inputs, targets, sample_weight)")
+            others, its_targets, weight = (*validation, None)[:3]
+            if others is inputs and its_targets is targets:  # in the same buffers, so that the core can tell
+                self.validation = _data.take_again(spec, self.data, weight, "validation")
+            else:
+                self.validation = take(spec, others, its_targets, weight, "validation")
+        elif network.patience is not None:
+            raise ValueError("patience needs validation data: train(..., validation=(inputs, targets))")
+        network._check_parameters()
+        self.epochs, self.losses, self.validation_losses = network.epochs, network.losses, network.validation_losses
+        self.scales, self.updates, self.measured = network._scales, network._updates, len(self.validation_losses)
+
+    def begin(self) -> None:
+        self.network._take_scales(self.data)
+
+    def end(self, best: int | None = None) -> None:
+        """best : the epoch whose parameters have been put back; None where none have."""
+        network = self.network
+        if network._updates == self.updates:
+            network._scales = self.scales
+        if best is not None or network.patience is not None:  # a callback may have set it
+            network.best_epoch = None if best is None else self.measured + best
 
 
 class RNN(Base, core.RNNCore):
@@ -323,9 +367,10 @@ class RNN(Base, core.RNNCore):
             they are when an epoch begins, goes to `validation_losses`. With a `patience` training ends after more than
             that many epochs in a row whose validation loss was not smaller than the best by more than `min_delta`.
             However it ends, by `epochs` or `callback` too, the best parameters are then put back (moments of the
-            optimizer stay); `best_epoch` tells from where. After an error or Ctrl-C the current ones stay.
-            To split steps, not sequences, give the same inputs and targets with other weights: with window=None and
-            batch_size=None one pass serves both.
+            optimizer stay); `best_epoch` tells from where. After an error or Ctrl-C the current ones stay. What the
+            last epoch has learnt is not measured, and so is not kept: with epochs=1 nothing is.
+            To split steps, not sequences, give the same inputs and targets with other weights: with window=None,
+            batch_size=None and shuffle=False one pass serves both.
         verbose : show the epochs done, losses and the time left: on a terminal in one line, else every tenth epoch.
         callback : called with the network and the number of the epoch in this call, from 0, after every epoch; a true
             result ends training.
@@ -342,41 +387,29 @@ class RNN(Base, core.RNNCore):
         UserWarning : the mean of an input column is more than 10 standard deviations from 0, or its standard deviation
             above 30: tanh and sigmoid see little but its sign then, and standardize=True helps.
         """
-        data = _data.take_examples(self._spec, inputs, targets, sample_weight)
-        held_out = None if validation is None else self._take_validation(validation, (inputs, targets), data)
-        if self.patience is not None and held_out is None:
-            raise ValueError("patience needs validation data: train(..., validation=(inputs, targets))")
-        self._check_parameters()
-        progress = Progress(self, self.epochs, held_out is not None) if verbose else None
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be callable, not {type_name(callback)}")
+        job = Job(self, inputs, targets, sample_weight, validation)
+        progress = Progress(self, job.epochs, job.validation is not None) if verbose else None
 
         def report(epoch: int) -> object:
             if progress is not None:
                 progress.epoch_ends(epoch)
             return callback is not None and callback(self, epoch)
 
-        before, measured = self._scales, len(self.validation_losses)
         try:
-            self._take_scales(data)
+            job.begin()
             best = self._train(
-                *(data, held_out, self.epochs, self.losses, self.validation_losses),
+                *(job.data, job.validation, job.epochs, job.losses, job.validation_losses),
                 None if progress is None and callback is None else report,
             )
+        except BaseException:
+            job.end()
+            raise
         finally:
-            if not self._updates:
-                self._scales = before
             if progress is not None:
                 progress.end()
-        if held_out is not None and self.patience is not None:
-            self.best_epoch = None if best is None else measured + best
-
-    def _take_validation(self, validation: Any, training: tuple[Any, Any], data: _data.Examples) -> _data.Examples:
-        """Where both are the training's own objects they are in its buffers, and the core can tell."""
-        if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
-            raise ValueError("validation must be (inputs, targets) or (inputs, targets, sample_weight)")
-        inputs, targets, weight = (*validation, None)[:3]
-        if inputs is training[0] and targets is training[1]:
-            return _data.take_again(self._spec, data, weight, "validation")
-        return _data.take_examples(self._spec, inputs, targets, weight, "validation")
+        job.end(best)
 
     def _take_scales(self, data: _data.Examples) -> None:
         """With standardize=True those that are not there yet; else a look whether they would be of use."""
@@ -689,7 +722,8 @@ class RNN(Base, core.RNNCore):
 
     def __getstate__(self) -> dict[str, Any]:
         memory = self._memory
-        return super().__getstate__() | {"_memory": pack(f"<{len(memory)}d", *memory), "_scales": [*self._scales]}
+        own = {"validation_losses": [*self.validation_losses], "_scales": [*self._scales]}
+        return super().__getstate__() | own | {"_memory": pack(f"<{len(memory)}d", *memory)}
 
     def _restore(self, state: dict[str, Any]) -> None:
         memory, seed = state["_memory"], seed_of(state.get("seed"))
@@ -745,6 +779,8 @@ def check_waiting(spec: Spec, state: Any, waiting: Any) -> None:
     for numbers, size in wanted:
         if len(numbers) != size or not all(type(value) is float and value == value for value in numbers):
             raise ValueError(f"its state or a step that waits is not of {size} numbers")
+    if not all(0.0 <= step[-1] < inf for step in waiting):
+        raise ValueError("no step has such a weight")
     following = [*(step[before:] for step in waiting[1:]), state]
     for step, after_it in zip(waiting, following, strict=False):  # without waiting steps there is nothing to follow
         if step[after : after + spec.state_size] != after_it[: spec.state_size]:

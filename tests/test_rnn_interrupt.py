@@ -193,6 +193,35 @@ def test_a_handler_uses_the_network_that_is_learning(backend):
     assert run(NESTED, backend=backend) == "[True]\n"
 
 
+MEASURED = """
+import signal
+import numpy
+import fastrnn
+
+# A signal handler measures the very network that is learning: that changes nothing.
+x = numpy.sin(numpy.arange(300000.0 if fastrnn.backend != "python" else 3000.0))
+
+def trained(measure):
+    network = fastrnn.RNN(2, window=2, epochs=10 if fastrnn.backend != "python" else 3, seed=1)
+    signal.signal(signal.SIGALRM, lambda *_: measure(network))
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    network.train(x, x)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return network
+
+def measure(network):
+    network.evaluate([1.0], [1.0])
+    network.gradients([1.0], [1.0])
+
+print(trained(measure) == trained(lambda network: None))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
+def test_a_handler_measures_the_network_that_is_learning(backend):
+    assert run(MEASURED, backend=backend) == "True\n"
+
+
 WHOLE = """
 import math, signal
 import fastrnn
@@ -275,6 +304,35 @@ print("fine")
 
 def test_threads(backend):
     assert run(THREADS, backend=backend) == "fine\n"
+
+
+WEIGHTS = """
+import contextlib, threading, time
+import numpy
+import fastrnn
+
+# Another thread writes to the weights that are being learned with: what comes out is its affair, not what is read.
+x = numpy.sin(numpy.arange(400.0))
+weights, end = numpy.ones(len(x)), time.monotonic() + 1.0
+
+def write():
+    while time.monotonic() < end:
+        weights[:] = 0.0
+        weights[:] = 1.0
+writer = threading.Thread(target=write)
+writer.start()
+network = fastrnn.RNN(64 if fastrnn.backend != "python" else 2, window=4, epochs=1, seed=1)
+while time.monotonic() < end:
+    with contextlib.suppress(ValueError, ZeroDivisionError):    # all of them are 0
+        network.train(x, x, sample_weight=weights)
+writer.join()
+print("fine")
+"""
+
+
+def test_weights_are_overwritten_in_the_middle(backend):
+    """The sanitizer sees what is read beside them."""
+    assert run(WEIGHTS, backend=backend) == "fine\n"
 
 
 MEMORY = """

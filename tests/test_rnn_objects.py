@@ -1,8 +1,10 @@
 """RNN as a Python object: parameters, settings, repr, equality, copies and pickles that do not depend on the core."""
 
 import copy
+import inspect
 import pickle
 import random
+import re
 import struct
 import sys
 from math import sqrt
@@ -128,6 +130,13 @@ def test_state(network):
     assert network.state == [0.25, -1.5, 2.0]
 
 
+def test_the_docstring_names_all_there_is(fastrnn):
+    public = {*inspect.signature(fastrnn.RNN).parameters, *vars(fastrnn.RNN), *vars(fastrnn.RNN(1))}
+    words = {*re.findall(r"\w+", fastrnn.RNN.__doc__)}
+    methods = {name for name, value in vars(fastrnn.RNN).items() if callable(value)}
+    assert {name for name in public - methods if not name.startswith("_")} - words == {"VALUES"}
+
+
 def test_repr(fastrnn):
     assert repr(fastrnn.RNN(4)) == "RNN(4)"
     assert repr(fastrnn.RNN(4, epochs=3, seed="a")) == "RNN(4, epochs=3, seed='a')"
@@ -162,13 +171,16 @@ def test_equality(fastrnn, network):
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_copies(network, duplicate):
+    network.train([0.5], [0.5], validation=([1.0], [1.0]))
     other = duplicate(network)
     assert other == network
-    assert other.losses == network.losses
+    assert (other.losses, other.validation_losses) == (network.losses, network.validation_losses)
     other.learn(1.0, 1.0)
     other.losses.clear()
+    other.validation_losses.clear()
     assert other != network
     assert network.losses
+    assert network.validation_losses
 
 
 def test_subclass(fastrnn):

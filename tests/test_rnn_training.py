@@ -481,14 +481,16 @@ def test_folds_as_weights_are_folds(make, options, patience):
         assert alone._memory == shared._memory
 
 
-def test_validation_data_that_begin_where_the_training_data_do(make):
-    """In the same memory, but not the same."""
-    shared, apart = make(batch_size=None), make(batch_size=None)
-    x, y = (part[0] for part in data_of(shared))
-    shared.train(x[:4], y[:4], validation=(x, y))
-    apart.train(x[:4], y[:4], validation=(x.copy(), y.copy()))
-    assert shared.validation_losses == apart.validation_losses
-    assert shared._memory == apart._memory
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_parts_of_one_array_are_other_sequences(fastrnn, return_sequences):
+    """What begins at the same place in memory is not the same: only the very objects share a pass."""
+    network = fastrnn.RNN(3, window=None, epochs=1, lr=0.0, return_sequences=return_sequences, seed=1)
+    source = np.random.default_rng(0)
+    x, y, weights = source.normal(size=40), source.normal(size=40), source.random(40)
+    parts = [(x[:n], y[:n], weights[:n]) if return_sequences else (x[:n], y[:1], weights[:1]) for n in (40, 10)]
+    for (*data, _), validation in (parts, parts[::-1]):
+        network.train(*data, validation=validation)
+        assert network.validation_losses[-1] == network.evaluate(*validation)
 
 
 def stopping(make, **options):
@@ -545,6 +547,13 @@ def test_a_callback_that_raises_leaves_the_current_parameters(make):
     assert bytes(network._memory) == seen[-1]
     assert len(network.losses) == len(network.validation_losses) == 4
     assert network.best_epoch is None
+
+
+def test_the_best_is_told_where_a_callback_has_set_patience(make):
+    network, x, y, others = stopping(make, patience=50)
+    network.epochs = 5
+    network.train(x, y, validation=others, callback=lambda of, epoch: epoch == 3 and setattr(of, "patience", None))
+    assert network.evaluate(*others) == network.validation_losses[network.best_epoch]
 
 
 def test_best_epoch_counts_over_all_calls(make):
@@ -725,6 +734,17 @@ def test_scales_are_kept_from_the_first_update_on(fastrnn):
     assert network.input_mean == kept == [1.5]
 
 
+def test_scales_outlive_a_training_in_a_callback_that_makes_no_update(fastrnn):
+    network = fastrnn.RNN(2, standardize=True, epochs=2, seed=0)
+
+    def train_for_no_epoch(of, _):
+        of.epochs = 0
+        of.train([10.0, 20.0], [1.0, 2.0])
+
+    network.train([1.0, 2.0], [1.0, 2.0], callback=train_for_no_epoch)
+    assert network.input_mean == [1.5]
+
+
 def test_before_there_are_scales(fastrnn):
     network = fastrnn.RNN(2, standardize=True, window=2, seed=0)
     before = network.__reduce__()
@@ -753,7 +773,7 @@ def test_before_there_are_scales(fastrnn):
         ("input_scale", [1.0, 0.0], "input_scale must be positive, and it is 0.0"),
         ("input_mean", [1.0], "input_mean must have 2 numbers, one a column, not 1"),
         ("input_mean", [1.0, nan], r"input_mean\[1\] must be finite, not nan"),
-        ("target_mean", 0.0, "target_mean is for"),
+        ("target_mean", 0.0, "target_mean is for networks made with output='linear'"),
     ],
 )
 def test_scales_that_cannot_be(fastrnn, name, value, message):
@@ -761,8 +781,10 @@ def test_scales_that_cannot_be(fastrnn, name, value, message):
     with pytest.raises(ValueError, match=message):
         setattr(network, name, value)
     assert network._scales == (None,) * 4
-    with pytest.raises(ValueError, match="is for standardize=True"):
+    with pytest.raises(ValueError, match="is for networks made with standardize=True"):
         fastrnn.RNN(2, input_size=2).input_mean = [1.0, 1.0]
+    with pytest.raises(AttributeError, match="input_mean cannot be deleted: set it to None"):
+        del network.input_mean
 
 
 @pytest.mark.parametrize(
@@ -796,6 +818,9 @@ def test_callback(make):
     seen = []
     network.train(*data_of(network), callback=lambda of, epoch: seen.append((of is network, epoch, len(of.losses))))
     assert seen == [(True, epoch, epoch + 1) for epoch in range(5)]
+    with pytest.raises(TypeError, match="callback must be a function of the network and an epoch, not str"):
+        network.train(*data_of(network), callback="print")
+    assert len(network.losses) == 5
 
 
 def test_lines_where_there_is_no_terminal(make, capsys):
@@ -809,3 +834,15 @@ def test_lines_where_there_is_no_terminal(make, capsys):
     assert f"loss {network.losses[9]:.6g}, validation loss {network.validation_losses[9]:.6g}, " in lines[0]
     assert lines[0].endswith(" s left")
     assert lines[-1].endswith(f"validation loss {network.validation_losses[-1]:.6g}")
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_the_last_line_of_a_training_that_ends_early(make, capsys, monkeypatch, is_terminal):
+    """It promises no time that is left."""
+    network = make(epochs=25)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
+    network.train(*data_of(network), verbose=True, callback=lambda _, epoch: epoch == 12)
+    lines = capsys.readouterr().out
+    assert lines.count("\n") == (1 if is_terminal else 2)
+    last = lines.replace("\r", "\n").splitlines()[-1].rstrip()
+    assert last == f"epoch 13 of 25, loss {network.losses[-1]:.6g}"

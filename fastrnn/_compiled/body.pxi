@@ -30,7 +30,7 @@ cdef class Body:
     cdef bint[4] is_scaled      # which of them are there
     cdef bint is_ready          # whether all are that there must be
     cdef uint64_t generator     # the state of the one that shuffles
-    cdef Py_ssize_t updates     # that the last training has made
+    cdef Py_ssize_t updates     # that trainings have made
     cdef Doubles exchange       # x, the targets and the predictions of step() and learn()
     cdef object x, targets      # where these lie, as float64 memoryviews
 
@@ -184,9 +184,6 @@ cdef class HeldCourse:
             self.of.same = (data.inputs is validation.inputs and data.targets is validation.targets
                             and data.lengths == validation.lengths)
 
-    def found(self):
-        return self.of.best_epoch if self.of.best_epoch >= 0 else None
-
     cdef Tape tape_for(self, const Network* net, Tape tape, Py_ssize_t window):
         """For windows of so many steps (0: whole sequences): `tape`, if it has the room."""
         cdef Py_ssize_t longest = self.data.lengths.longest, count = self.of.data.count
@@ -204,91 +201,8 @@ cdef void show_training(void* of) noexcept:
     cdef Body body = <Body> (<Training*> of).body
     cdef Tape tape = <Tape> (<Training*> of).tape
     tape.bound = INFINITY
-    body.updates = tape.updates[0]
+    body.updates += tape.updates[0]
+    tape.updates[0] = 0
     if tape.state:
         read_state(&body.net.at, tape.state, body.state.start)
         body.waiting = 0
-
-
-# ---- several of them, in lanes ----
-
-@cython.final
-@cython.internal
-cdef class Group:
-    """Trainings in lockstep, one a lane."""
-    cdef Network net
-    cdef Settings[LANES] settings
-    cdef Window window
-    cdef Doubles memory, zeros
-    cdef list bodies, views, courses
-    cdef Tape tape
-
-    def __cinit__(self, list bodies, list data, list validations):
-        cdef Network* net = &self.net
-        cdef Body body = bodies[0]
-        cdef HeldCourse course
-        cdef Py_ssize_t l, longest = 0, count = 1
-        net[0] = body.net
-        net.at = lay_out(body.spec, LANES)
-        self.memory = Doubles(net.at.memory)
-        settle_places(net, self.memory.start)
-        self.zeros = Doubles(net.at.states * net.at.hidden_width)
-        net.zeros = self.zeros.start
-        net.fresh = net.zeros - net.at.h
-        net.of = self.settings
-        self.bodies, self.views, self.courses = bodies, [], []
-        for l in range(LANES):
-            self.window.of[l] = NULL
-            self.settings[l] = body.settings
-            if l < len(bodies):
-                body = bodies[l]
-                self.settings[l] = body.settings
-                self.views.append(parameter_views(&net.at, body.spec, self.memory, l))
-                course = HeldCourse(body, data[l], validations[l])
-                self.courses.append(course)
-                self.window.of[l] = &course.of
-                longest = max(longest, course.data.lengths.longest)
-                count = max(count, course.of.data.count)
-                self.copy_in(l)
-        if self.settings[0].window > 0:
-            longest = min(longest, self.settings[0].window)
-        self.tape = tape_of_training(&net.at, None, longest, count)
-
-    cdef int copy_in(self, Py_ssize_t l) except -1:
-        cdef Body body = self.bodies[l]
-        cdef Doubles flat = Doubles(body.spec.memory)
-        cdef double* doubles = flat.start
-        cdef Py_ssize_t part
-        cdef View view
-        for part in range(3):
-            doubles = body.copy_views(part * body.net.at.parameters_width, doubles, False)
-        doubles = flat.start
-        for part in range(3):
-            for view in self.views[l].values():
-                doubles = view.copy(part * self.net.at.parameters_width, doubles, True)
-        for part in range(2):
-            self.net.memory[self.net.at.powers + part * LANES + l] = body.net.memory[body.net.at.powers + part]
-        return 0
-
-    cdef int copy_out(self, Py_ssize_t l) except -1:
-        cdef Body body = self.bodies[l]
-        cdef Doubles flat = Doubles(body.spec.memory)
-        cdef double* doubles = flat.start
-        cdef Py_ssize_t part, i
-        cdef View view
-        for part in range(3):
-            for view in self.views[l].values():
-                doubles = view.copy(part * self.net.at.parameters_width, doubles, False)
-        doubles = flat.start
-        for part in range(3):
-            doubles = body.copy_views(part * body.net.at.parameters_width, doubles, True)
-        for part in range(2):
-            body.net.memory[body.net.at.powers + part] = self.net.memory[self.net.at.powers + part * LANES + l]
-        body.updates = self.tape.updates[l]
-        if self.tape.updates[l]:
-            for i in range(self.net.at.hidden_size):
-                body.state.start[i] = self.tape.spare[self.net.at.h + i * LANES + l]
-                if self.net.at.states == 2:
-                    body.state.start[self.net.at.hidden_size + i] = self.tape.spare[self.net.at.c + i * LANES + l]
-            body.waiting = 0
-        return 0

@@ -228,7 +228,8 @@ cdef class Tape:
     cdef double* ahead          # sums of the gates, where online learning has computed those of the next step
     cdef double* state          # the row with the state after the last update; NULL, if there was none
     cdef double* spare          # a row for it, where the first one is needed for the next sequence
-    cdef Py_ssize_t[LANES] updates  # that have been made with it
+    cdef bint[LANES] kept           # whether there is a state for the network
+    cdef Py_ssize_t[LANES] updates  # that have been made with it, and that the network does not know of yet
     cdef double bound           # no parameter is larger; infinity, as soon as Python code may have written to them
     cdef bint busy              # a call of learn() is about it
 
@@ -289,9 +290,9 @@ cdef inline void fresh_state(const Layout* at, double* row) noexcept nogil:
 
 cdef inline void copy_state(const Layout* at, const double* source, double* target) noexcept nogil:
     """From one row of the tape to another."""
-    copy_padded(source + at.h, at.hidden_size, target + at.h)
+    copy_padded(source + at.h, at.units, target + at.h)
     if at.states == 2:
-        copy_padded(source + at.c, at.hidden_size, target + at.c)
+        copy_padded(source + at.c, at.units, target + at.c)
 
 
 cdef void copy_lane(const Layout* at, const double* source, double* target, Py_ssize_t lane) noexcept nogil:
@@ -310,7 +311,7 @@ cdef void copy_lane(const Layout* at, const double* source, double* target, Py_s
 cdef void keep_state(const Layout* at, Tape tape, const double* row, Py_ssize_t lane) noexcept nogil:
     """That of a row is the network's."""
     copy_lane(at, row, tape.spare, lane)
-    tape.state = tape.spare
+    tape.state, tape.kept[lane] = tape.spare, True
 
 
 cdef void move_on(const Layout* at, Tape tape) noexcept nogil:

@@ -110,7 +110,7 @@ cdef int evaluate(Network* net, Tape tape, data_t* data, Total* totals, Work* wo
 cdef struct Course:             # what it learns from, and how far it is
     const Data* data
     const Data* validation      # or NULL
-    bint same                   # whether they differ in their weights alone
+    bint same                   # whether both are the same sequences, in the same buffers
     int64_t* order              # of the sequences, in this epoch
     Py_ssize_t last             # the sequence that is run last
     Py_ssize_t at_sequence      # the sequence and the step where it diverged, or -1
@@ -261,6 +261,9 @@ cdef int run_up(const Network* net, Tape tape, Lane* lanes, Work* work) except -
         copy_state(&net.at, tape.rows + steps * net.at.row, tape.rows)
         look_for_signals(work, steps * net.at.work)
         t += steps
+    for l in range(net.at.lanes):
+        if lanes[l].data and lanes[l].first == 0:       # it has waited all the time
+            copy_lane(&net.at, net.fresh, tape.rows, l)
     return 0
 
 

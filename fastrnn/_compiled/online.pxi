@@ -147,7 +147,7 @@ cdef int go_straight(Network* net, Tape tape, Py_ssize_t steps, double scale, Ah
     """`add_gradient` and `update`, and where it can the sums of the next step; the state stays to be kept. Returns
     whether all is finite."""
     cdef double one = 1.0
-    while tape.rows[(steps - 1) * net.at.row + net.at.weight] == 0.0:
+    while steps > 1 and tape.rows[(steps - 1) * net.at.row + net.at.weight] == 0.0:
         steps -= 1
     copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
     backward(net, tape.rows, steps, &scale, tape.by_state, False)

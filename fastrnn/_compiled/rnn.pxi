@@ -129,7 +129,7 @@ cdef class RNNCore:
 
     @property
     def _updates(self):
-        """How many the last _train() has made."""
+        """How many trainings have made, those in a callback of another too."""
         return self._body().updates
 
     @property
@@ -227,7 +227,6 @@ cdef class RNNCore:
         cdef Training training
         cdef Work work = Work(0.0, show_training, &training)
         cdef Tape tape = None
-        body.updates = 0
         window.of[0] = of
         check_list(losses, "losses")
         check_list(validation_losses, "validation_losses")
@@ -282,23 +281,23 @@ cdef class RNNCore:
     def _moments(self, data, bint of_targets, /):
         """The mean of each column, and its standard deviation: 0.0 where all that counts is the same."""
         cdef Body body = self._body()
-        cdef HeldCourse held = HeldCourse(body, data, None)
+        cdef HeldData held = HeldData(body.spec, data)
         cdef Py_ssize_t size = body.net.at.target_size if of_targets else body.net.at.input_size, i
         cdef Doubles found = Doubles(2 * size)
         cdef Work work = Work(0.0, NULL, NULL)
         with nogil:
-            moments(&body.net, held.of.data, of_targets, found.start, found.start + size, &work)
+            moments(&body.net, &held.data, of_targets, found.start, found.start + size, &work)
         return [found.start[i] for i in range(size)], [found.start[size + i] for i in range(size)]
 
     def _find_unscaled(self, data, /):
         """A column of the inputs far from 0 and 1, with its mean and standard deviation; or None."""
         cdef Body body = self._body()
-        cdef HeldCourse held = HeldCourse(body, data, None)
+        cdef HeldData held = HeldData(body.spec, data)
         cdef Py_ssize_t size = body.net.at.input_size, i
         cdef Doubles found = Doubles(2 * size)
         cdef Work work = Work(0.0, NULL, NULL)
         with nogil:
-            i = find_unscaled(&body.net, held.of.data, found.start, found.start + size, &work)
+            i = find_unscaled(&body.net, &held.data, found.start, found.start + size, &work)
         return None if i < 0 else (i, found.start[i], found.start[size + i])
 
     def _predict(self, inputs, lengths, state, predictions, states, /):
@@ -455,43 +454,3 @@ cdef class RNNCore:
         with cython.critical_section(body):
             fill(body.state.start, body.state.length, 0.0)
             body.waiting = 0
-
-
-def train_group(list cores, list data, list validations, list epochs, list losses, list measured, /):
-    """Prototype."""
-    cdef Group group = Group([(<RNNCore> core)._body() for core in cores], data, validations)
-    cdef Work work = Work(0.0, NULL, NULL)
-    cdef Py_ssize_t epoch, l
-    cdef list errors = [None] * len(cores)
-    cdef Course* of
-    epoch = 0
-    while True:
-        for l in range(len(cores)):
-            if group.window.of[l] != NULL and epoch >= epochs[l]:
-                put_back_best(&group.net, group.window.of[l], l)
-                group.window.of[l] = NULL
-        if not any([group.window.of[l] != NULL for l in range(len(cores))]):
-            break
-        for l in range(len(cores)):
-            if group.window.of[l] != NULL:
-                group.window.of[l].judged = False
-        with nogil:
-            train_epoch(&group.net, group.tape, &group.window, &work)
-        for l in range(len(cores)):
-            of = group.window.of[l]
-            if of != NULL:
-                if of.judged:
-                    measured[l].append(of.validation_loss)
-                if of.at_sequence >= 0:
-                    errors[l] = diverged(place_of(epoch, of.at_sequence, of.data.count, of.at_step), group.settings[l].lr,
-                                         group.settings[l].clip)
-                    group.window.of[l] = NULL
-                elif not of.goes_on:
-                    put_back_best(&group.net, of, l)
-                    group.window.of[l] = NULL
-                else:
-                    losses[l].append(of.total.loss / of.total.weight)
-        epoch += 1
-    for l in range(len(cores)):
-        group.copy_out(l)
-    return [(course.found(), error) for course, error in zip(group.courses, errors)]

@@ -57,7 +57,7 @@ cdef int look_for_signals(Work* work, double done) except -1 nogil:
         with gil:
             if work.before:
                 work.before(work.of)
-            PyErr_CheckSignals()
+            check_signals()
     return 0
 
 

@@ -67,7 +67,7 @@ class Course:
 
     def __init__(self, net: Network, data: Data, validation: Data | None) -> None:
         self.data, self.validation = data, validation
-        self.same = (  # whether they differ in their weights alone
+        self.same = (  # whether both are the same sequences, in the same buffers
             validation is not None
             and data.inputs is validation.inputs
             and data.targets is validation.targets

@@ -60,7 +60,13 @@ class Network:
         }
         self.generator = 0  # the state of the one that shuffles
         self.scales: Scales = (None, None, None, None)
-        self.updates = 0  # that the last training has made
+        self.updates = 0  # that trainings have made
+
+    def copy(self) -> Network:
+        """Of what it settles and reads, for a call that changes nothing: the memory is the same."""
+        other = Network.__new__(Network)
+        vars(other).update(vars(self))
+        return other
 
     @property
     def is_ready(self) -> bool:

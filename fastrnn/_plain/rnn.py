@@ -164,7 +164,7 @@ class RNNCore:
 
     @property
     def _updates(self) -> int:
-        """How many the last _train() has made."""
+        """How many trainings have made, those in a callback of another too."""
         return self._net.updates
 
     @property
@@ -242,7 +242,6 @@ class RNNCore:
         best parameters are put back then; returns their epoch.
         """
         net = self._net
-        net.updates = 0
         net.settle()
         of = Course(net, Data(net, data), None if validation is None else Data(net, validation))
         check_list(losses, "losses")
@@ -267,7 +266,7 @@ class RNNCore:
 
     def _evaluate(self, data: _Examples, gradient: memoryview[float] | None, /) -> float:
         """The mean loss; `gradient` takes that of the parameters, row by row in their order, unless it is None."""
-        net = self._net
+        net = self._net.copy()  # training may run around a signal handler, or in another thread
         of = Data(net, data)
         if gradient is None:
             return evaluate(net, of).mean

@@ -1,0 +1,321 @@
+"""Many trainings in one call: side by side in the lanes of the CPU's vectors, on all its cores."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+from collections import deque
+from time import monotonic
+
+from fastrnn import _data
+from fastrnn._backend import core
+from fastrnn._checks import count, type_name
+from fastrnn._progress import in_words
+from fastrnn.rnn import RNN, Job
+from fastrnn.simple import SimpleRNN
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+    from typing import Any
+
+# Up to how many units lanes pay, for each cell: measured by bench/bench_many.py.
+UNITS_IN_LANES = {"elman": 8, "gru": 8, "lstm": 8}
+FEWEST = 3  # trainings of one kind for which lanes are filled
+
+
+class Training:
+    """A network and what it is to learn: what RNN.train() takes, for train_all().
+
+    network : an RNN, whose own options say how it is trained; or a SimpleRNN.
+    inputs, targets, sample_weight, validation : as RNN.train() takes them. What is given to several trainings is best
+        the same object: it is looked at and held once.
+    error : None, or after train_all() the exception that train() would have raised.
+    """
+
+    def __init__(
+        self, network: Any, inputs: Any, targets: Any, sample_weight: Any = None, validation: Any = None
+    ) -> None:
+        self.network, self.inputs, self.targets = network, inputs, targets
+        self.sample_weight, self.validation = sample_weight, validation
+        self.error: Exception | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.network!r}{'' if self.error is None else f', error={self.error!r}'})"
+
+
+def train_all(
+    trainings: Iterable[Training], *, threads: int | None = None, progress: bool = False
+) -> list[Training]:
+    """Do what `for t in trainings: t.network.train(t.inputs, t.targets, ...)` does, to the bit, only faster.
+
+    Networks may differ in everything. Those of few units and of one kind (cell, sizes, output, loss, optimizer, window)
+    are trained side by side, and all on `threads` threads. One whose data are bad or which diverges ends alone: its
+    `error` tells, and at the end one RuntimeWarning. Called once more, all go on from where they are.
+
+    Parameters
+    ----------
+    trainings : of networks of which none is there twice.
+    threads : how many, at least 1. None: as many as there are CPUs that this process may use, or as the environment
+        variable FASTRNN_THREADS allows, if that is fewer.
+    progress : show how many are done, and the time left, on standard error.
+
+    Returns
+    -------
+    list of the trainings.
+
+    Raises
+    ------
+    TypeError, ValueError : what is no training, or a network that is there twice; nothing has changed.
+    KeyboardInterrupt : Ctrl-C; every network is as after its last complete update.
+    """
+    listed = [*trainings]
+    seen: set[int] = set()
+    for i, training in enumerate(listed):
+        if not isinstance(training, Training):
+            raise TypeError(f"trainings[{i}] must be a fastrnn.Training, not {type_name(training)}")
+        if not isinstance(training.network, (RNN, SimpleRNN)):
+            raise TypeError(f"trainings[{i}].network must be an RNN or a SimpleRNN, not {type_name(training.network)}")
+        if id(training.network) in seen:
+            raise ValueError(f"the network of trainings[{i}] is there twice: train copies of it")
+        seen.add(id(training.network))
+        training.error = None
+    Trainer(listed, number_of(threads), progress).run()
+    failed = [i for i, training in enumerate(listed) if training.error is not None]
+    if failed:
+        first = listed[failed[0]].error
+        which = ", ".join(map(str, failed[:10])) + (", ..." if len(failed) > 10 else "")
+        warnings.warn(
+            f"{len(failed)} of {len(listed)} trainings failed ({which}; see their `error`), the first one with: {first}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return listed
+
+
+def number_of(threads: int | None) -> int:
+    """How many threads to use."""
+    if threads is not None:
+        return count(threads, "threads", least=1)
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("FASTRNN_THREADS")
+    if not limit:
+        return here
+    if not (limit.isascii() and limit.isdigit() and int(limit)):
+        raise ValueError(f"FASTRNN_THREADS must be a number of threads, at least 1, not {limit!r}")
+    return min(here, int(limit))
+
+
+class Memory:
+    """fastrnn._data.take_examples(), which takes the same objects once."""
+
+    def __init__(self) -> None:
+        self.taken: dict[Hashable, _data.Examples] = {}
+
+    def __call__(self, spec: Any, inputs: Any, targets: Any, weight: Any, name: str = "") -> _data.Examples:
+        kind = spec.input_size, spec.target_size, spec.targets, spec.classes, spec.return_sequences
+        both = (*kind, id(inputs), id(targets))
+        if (found := self.taken.get((*both, id(weight), name))) is not None:
+            return found
+        if (found := self.taken.get(both)) is not None:
+            found = _data.take_again(spec, found, weight, name)
+        else:
+            found = self.taken[both] = _data.take_examples(spec, inputs, targets, weight, name)
+        self.taken[*both, id(weight), name] = found
+        return found
+
+
+class Trainer:
+    """One call of train_all()."""
+
+    def __init__(self, trainings: list[Training], threads: int, progress: bool) -> None:
+        self.trainings, self.threads = trainings, threads if core.lanes > 1 else 1  # plain Python gains nothing
+        self.stop = memoryview(bytearray(8)).cast("q")  # 1: all threads are to end
+        self.alone: deque[Any] = deque()  # jobs, and trainings of a SimpleRNN
+        self.groups: list[deque[Any]] = []  # jobs of one kind each
+        self.of_job: dict[int, Training] = {}
+        self.error: BaseException | None = None
+        self.progress = Done(len(trainings)) if progress else None
+
+    def run(self) -> None:
+        try:
+            self.prepare()
+            if self.threads == 1:
+                self.work()
+            else:
+                self.work_in_threads()
+        finally:
+            for job in self.left():
+                job.end()
+            if self.progress is not None:
+                self.progress.end()
+
+    # ---- before ----
+
+    def prepare(self) -> None:
+        take, kinds = Memory(), {}
+        for training in self.trainings:
+            network = training.network
+            if isinstance(network, SimpleRNN):
+                self.alone.append(training)
+                continue
+            try:
+                job = Job(network, training.inputs, training.targets, training.sample_weight, training.validation, take)
+                job.begin()
+            except (TypeError, ValueError) as error:
+                self.ends(training, error)
+                continue
+            self.of_job[id(job)] = training
+            kinds.setdefault(kind_of(network), []).append(job)
+        for jobs in kinds.values():
+            if core.lanes > 1 and len(jobs) >= FEWEST and pays(jobs[0].network):
+                # Those that take long first, and beside each other those that take as long.
+                jobs.sort(key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths)))
+                self.groups.append(deque(jobs))
+            else:
+                self.alone.extend(jobs)
+
+    # ---- the work ----
+
+    def work_in_threads(self) -> None:
+        threads = [threading.Thread(target=self.work_in_thread, name="fastrnn") for _ in range(self.threads)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.05)  # Ctrl-C is heard in between
+        finally:
+            self.stop[0] = 1
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        if self.error is not None:
+            raise self.error
+
+    def work_in_thread(self) -> None:
+        core.stops[threading.get_ident()] = self.stop
+        try:
+            self.work()
+        except BaseException as error:  # raised again where train_all() was called
+            if not self.stop[0]:
+                self.error = error
+            self.stop[0] = 1
+        finally:
+            del core.stops[threading.get_ident()]
+
+    def work(self) -> None:
+        for jobs in self.groups:
+            if jobs and not self.stop[0]:
+                self.train_in_lanes(jobs)
+        while not self.stop[0]:
+            try:
+                one = self.alone.popleft()
+            except IndexError:
+                break
+            self.train_alone(one)
+
+    def train_in_lanes(self, jobs: deque[Any]) -> None:
+        try:
+            first = jobs[0]
+        except IndexError:  # another thread has taken it
+            return
+        window, longest, batch = first.network.window, 1, 1
+        for job in [*jobs]:
+            longest = max(longest, *job.data.lengths)
+            batch = max(batch, min(job.network.batch_size or len(job.data.lengths), len(job.data.lengths)))
+        room = -(-len(jobs) // self.threads)  # so that no thread takes all of a few
+
+        def take() -> Any:
+            nonlocal room
+            room -= 1
+            try:
+                return jobs.popleft() if room >= 0 else None
+            except IndexError:
+                return None
+
+        def done(job: Any, best: int | None, error: Exception | None) -> None:
+            nonlocal room
+            room = max(0, room) + 1
+            job.end(best)
+            self.ends(self.of_job[id(job)], error)
+
+        core.train_in_lanes(first.network, min(longest, window or longest), batch, take, done)
+
+    def train_alone(self, one: Any) -> None:
+        if isinstance(one, Training):  # of a SimpleRNN
+            try:
+                refused = next((name for name in ("sample_weight", "validation") if getattr(one, name) is not None), None)
+                if refused:
+                    raise TypeError(f"SimpleRNN.train() takes no {refused}")
+                one.network.train(one.inputs, one.targets, verbose=False)
+            except (TypeError, ValueError, OverflowError) as error:
+                self.ends(one, error)
+            else:
+                self.ends(one, None)
+            return
+        training, best = self.of_job[id(one)], None
+        try:
+            best = one.network._train(one.data, one.validation, one.epochs, one.losses, one.validation_losses, None)
+        except (OverflowError, MemoryError) as error:
+            self.ends(training, error)
+        else:
+            self.ends(training, None)
+        finally:
+            one.end(best)
+
+    # ---- after ----
+
+    def left(self) -> list[Any]:
+        """Jobs that nobody has begun."""
+        return [job for jobs in (*self.groups, self.alone) for job in jobs if isinstance(job, Job)]
+
+    def ends(self, training: Training, error: Exception | None) -> None:
+        training.error = error
+        if self.progress is not None:
+            self.progress.one(error is not None)
+
+
+def kind_of(network: RNN) -> Hashable:
+    """What networks must have in common to run in the lanes of one group."""
+    of = network._spec.of_optimizer
+    plain = tuple(bool(value) for name, value in zip(of, network._settings[len(network._spec.of_loss) :], strict=True) if name == "momentum")
+    names = ("cell", "activation", "hidden_size", "input_size", "output_size", "output", "loss", "return_sequences")
+    kind = tuple(getattr(network, name) for name in (*names, "optimizer", "window"))
+    return *kind, plain, network.l1 > 0.0, network.clip is None
+
+
+def pays(network: RNN) -> bool:
+    return network.hidden_size <= UNITS_IN_LANES[network.cell]
+
+
+class Done:
+    """The line on standard error that shows how many trainings are done."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.failed = total, 0, 0
+        self.start, self.shown, self.lock = monotonic(), 0.0, threading.Lock()
+        self.rewrites = bool(getattr(sys.stderr, "isatty", bool)())
+
+    def line(self) -> str:
+        parts = [f"{self.done} of {self.total} trainings done"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if 0 < self.done < self.total:
+            parts.append(in_words((monotonic() - self.start) / self.done * (self.total - self.done)) + " left")
+        return ", ".join(parts)
+
+    def one(self, failed: bool) -> None:
+        with self.lock:
+            self.done += 1
+            self.failed += failed
+            if monotonic() - self.shown >= (0.1 if self.rewrites else 10.0) or self.done == self.total:
+                self.shown = monotonic()
+                print(f"\r{self.line():<60}" if self.rewrites else self.line(), end="" if self.rewrites else "\n",
+                      file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self.rewrites and self.done:
+            print(file=sys.stderr, flush=True)
