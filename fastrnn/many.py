@@ -18,7 +18,7 @@ from fastrnn.simple import SimpleRNN
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Hashable, Iterable
     from typing import Any
 
 # Up to how many units lanes pay, for each cell: measured by bench/bench_many.py.
@@ -46,9 +46,7 @@ class Training:
         return f"{type(self).__name__}({self.network!r}{'' if self.error is None else f', error={self.error!r}'})"
 
 
-def train_all(
-    trainings: Iterable[Training], *, threads: int | None = None, progress: bool = False
-) -> list[Training]:
+def train_all(trainings: Iterable[Training], *, threads: int | None = None, progress: bool = False) -> list[Training]:
     """Do what `for t in trainings: t.network.train(t.inputs, t.targets, ...)` does, to the bit, only faster.
 
     Networks may differ in everything. Those of few units and of one kind (cell, sizes, output, loss, optimizer, window)
@@ -247,7 +245,9 @@ class Trainer:
     def train_alone(self, one: Any) -> None:
         if isinstance(one, Training):  # of a SimpleRNN
             try:
-                refused = next((name for name in ("sample_weight", "validation") if getattr(one, name) is not None), None)
+                refused = next(
+                    (name for name in ("sample_weight", "validation") if getattr(one, name) is not None), None
+                )
                 if refused:
                     raise TypeError(f"SimpleRNN.train() takes no {refused}")
                 one.network.train(one.inputs, one.targets, verbose=False)
@@ -281,7 +281,11 @@ class Trainer:
 def kind_of(network: RNN) -> Hashable:
     """What networks must have in common to run in the lanes of one group."""
     of = network._spec.of_optimizer
-    plain = tuple(bool(value) for name, value in zip(of, network._settings[len(network._spec.of_loss) :], strict=True) if name == "momentum")
+    plain = tuple(
+        bool(value)
+        for name, value in zip(of, network._settings[len(network._spec.of_loss) :], strict=True)
+        if name == "momentum"
+    )
     names = ("cell", "activation", "hidden_size", "input_size", "output_size", "output", "loss", "return_sequences")
     kind = tuple(getattr(network, name) for name in (*names, "optimizer", "window"))
     return *kind, plain, network.l1 > 0.0, network.clip is None
@@ -313,8 +317,12 @@ class Done:
             self.failed += failed
             if monotonic() - self.shown >= (0.1 if self.rewrites else 10.0) or self.done == self.total:
                 self.shown = monotonic()
-                print(f"\r{self.line():<60}" if self.rewrites else self.line(), end="" if self.rewrites else "\n",
-                      file=sys.stderr, flush=True)
+                print(
+                    f"\r{self.line():<60}" if self.rewrites else self.line(),
+                    end="" if self.rewrites else "\n",
+                    file=sys.stderr,
+                    flush=True,
+                )
 
     def end(self) -> None:
         if self.rewrites and self.done:
