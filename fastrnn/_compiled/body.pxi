@@ -161,6 +161,10 @@ cdef class Body:
 
 # ---- what a call of it is about ----
 
+cdef enum:
+    WIDEST = 16         # units up to which sequences in lanes pay
+
+
 @cython.final
 @cython.internal
 cdef class HeldCourse:
@@ -168,12 +172,13 @@ cdef class HeldCourse:
     cdef Course of
     cdef HeldData data, validation
     cdef Integers order
-    cdef Doubles best
+    cdef Doubles best, zeros
+    cdef object spec
 
     def __cinit__(self, Body body, data, validation):
         cdef Py_ssize_t i
         self.data, self.order = HeldData(body.spec, data), Integers(len(data.lengths))
-        self.best = Doubles(body.net.at.parameters_width)
+        self.best, self.spec = Doubles(body.net.at.parameters_width), body.spec
         self.of.data, self.of.order, self.of.at_sequence = &self.data.data, self.order.values, -1
         self.of.best, self.of.best_loss, self.of.best_epoch = self.best.start, INFINITY, -1
         for i in range(self.of.data.count):
@@ -189,6 +194,28 @@ cdef class HeldCourse:
         cdef Py_ssize_t longest = self.data.lengths.longest, count = self.of.data.count
         return tape_of_training(&net.at, tape, min(longest, window) if window > 0 else longest,
                                 min(net.of.batch_size, count) if net.of.batch_size > 0 else count)
+
+
+    cdef Network* widen(self, const Network* net, Network* wide, Settings* settings, Tape tape) except? NULL:
+        """A network in lanes for the sequences of a batch, with a tape of its own; NULL where that does not pay."""
+        cdef Py_ssize_t longest = self.data.lengths.longest, count = self.of.data.count, l
+        if net.of.batch_size > 0:
+            count = min(count, net.of.batch_size)
+        if count < FEWEST or net.at.hidden_size > WIDEST:
+            return NULL
+        if net.of.window > 0:
+            longest = min(longest, net.of.window)
+        wide[0] = net[0]
+        wide.at = lay_out(self.spec, LANES)
+        wide.of = settings
+        for l in range(LANES):
+            settings[l] = net.of[0]
+        tape.wide = tape_of_training(&wide.at, tape.wide, longest, (count + LANES - 1) // LANES)
+        settle_places(wide, tape.wide.own)
+        if self.zeros is None:
+            self.zeros = Doubles(wide.at.states * wide.at.hidden_width)
+        wide.zeros, wide.fresh = self.zeros.start, self.zeros.start - wide.at.h
+        return wide
 
 
 cdef struct Training:       # what a call of train() is about

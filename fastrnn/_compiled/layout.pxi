@@ -227,6 +227,8 @@ cdef class Tape:
     cdef double* by_state       # the gradient by the state
     cdef double* ahead          # sums of the gates, where online learning has computed those of the next step
     cdef double* state          # the row with the state after the last update; NULL, if there was none
+    cdef Tape wide              # in lanes, for sequences of one network; or None
+    cdef double* starts         # in lanes: what sums start from, one number for all lanes, of those sequences
     cdef double* spare          # a row for it, where the first one is needed for the next sequence
     cdef bint[LANES] kept           # whether there is a state for the network
     cdef Py_ssize_t[LANES] updates  # that have been made with it, and that the network does not know of yet
@@ -244,7 +246,8 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
     cdef Py_ssize_t slate = min(steps, at.block) * at.slate, learning = 0
     if learns:
         learning = (padded(at.memory) + at.parameters_width + padded(at.block * at.target_size * at.lanes)
-                    + at.gates_size * at.hidden_width + state + at.gates_width + at.row)
+                    + at.gates_size * at.hidden_width + state + at.gates_width + at.row
+                    + at.gates_width + at.own_width + at.output_width)
     try:
         if steps >= (PY_SSIZE_T_MAX // 16 - slate - columns - learning) // at.row:
             raise MemoryError
@@ -263,6 +266,7 @@ cdef Tape new_tape(const Layout* at, Py_ssize_t steps, bint learns):
         tape.by_state = tape.w_hidden_hidden + at.gates_size * at.hidden_width
         tape.ahead = tape.by_state + state
         tape.spare = tape.ahead + at.gates_width
+        tape.starts = tape.spare + at.row
     for t in range(steps + 1):
         fill(tape.rows + t * at.row + at.one, at.lanes, 1.0)
     return tape

@@ -2,6 +2,9 @@
 # It is the training of one network, whose twin is the plain column's; or of as many as there are lanes, in lockstep,
 # each of which learns what it would learn alone.
 
+cdef enum:
+    FEWEST = 3          # sequences for which lanes are filled
+
 # ---- losses ----
 
 cdef void run_on(const Network* net, double* rows, Py_ssize_t steps, const Lane* lanes, Py_ssize_t t) noexcept nogil:
@@ -177,6 +180,7 @@ cdef struct Window:
     Py_ssize_t start            # where the window begins
     double[LANES] scale         # of its gradient
     bint straight               # whether the gradient goes from the tape straight to the memory
+    Network* wide               # one network in lanes, for sequences of its batch; or NULL
 
 
 cdef inline double* state_at(const Layout* at, Tape tape, Py_ssize_t k) noexcept nogil:
@@ -187,6 +191,14 @@ cdef inline double* state_at(const Layout* at, Tape tape, Py_ssize_t k) noexcept
 cdef inline bint learns(const Course* of, Py_ssize_t start) noexcept nogil:
     """Whether there is a training, and something of its batch in the window."""
     return of != NULL and of.goes_on and start < of.longest
+
+
+cdef bint any_learns(const Window* window, Py_ssize_t lanes) noexcept nogil:
+    cdef Py_ssize_t l
+    for l in range(lanes):
+        if learns(window.of[l], window.start):
+            return True
+    return False
 
 
 # ---- learning ----
@@ -305,21 +317,22 @@ cdef int run_window(const Network* net, Tape tape, Window* window, Lane* lanes, 
     return 0
 
 
-cdef int add_window(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
+cdef int add_window(Network* net, Tape tape, Window* window, Py_ssize_t begin, Work* work) except -1 nogil:
     """Run over a window of every sequence, and add `scale` times its gradient. A loss that is not finite ends training.
 
-    The states of the tape are those of the sequences, before the window and then after it.
+    The states of the tape are those of the sequences, before the window and then after it. begin: those before this one
+    have been added.
     """
     cdef Lane[LANES] lanes
     cdef Py_ssize_t[LANES] ends
-    cdef bint first_one = True, ahead, any_part, any_weight
+    cdef bint first_one = begin == 0, ahead, any_part, any_weight
     cdef Course* of
     cdef Py_ssize_t count = 0, k, l
     for l in range(net.at.lanes):
         count = max(count, window.of[l].count if learns(window.of[l], window.start) else 0)
-    if not window.straight:
+    if first_one and not window.straight:
         no_gradient(net, tape.proposal)
-    for k in range(count):
+    for k in range(begin, count):
         ahead = any_part = any_weight = False
         for l in range(net.at.lanes):
             of = window.of[l]
@@ -346,6 +359,97 @@ cdef int add_window(Network* net, Tape tape, Window* window, Work* work) except 
             add_gradient(net, tape, ends, window.scale, first_one, work)
             first_one = False
     return 0
+
+
+cdef inline Py_ssize_t rounds_in_lanes(Py_ssize_t count) noexcept nogil:
+    """How often lanes are filled with so many sequences: a few that are left over are faster alone."""
+    return count // LANES + (count % LANES >= FEWEST)
+
+
+cdef int add_window_in_lanes(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
+    """`add_window` of one network, to the same numbers: the sequences of its batch in the lanes of tape.wide."""
+    cdef Network* wide = window.wide
+    cdef Course* of = window.of[0]
+    cdef Lane[LANES] lanes
+    cdef double[LANES] scale
+    cdef Py_ssize_t[LANES] ends
+    cdef Py_ssize_t r, k, l
+    cdef bint ahead, any_part, any_weight
+    no_gradient(net, tape.proposal)
+    use_shared(net, wide, tape.wide)
+    for r in range(rounds_in_lanes(of.count)):
+        ahead = any_part = any_weight = False
+        for l in range(LANES):
+            k, lanes[l].data, ends[l], scale[l] = r * LANES + l, NULL, 0, window.scale[0]
+            if k < of.count:
+                lanes[l].i = of.batch[k]
+                lanes[l].stop = window_of(net, of.data.lengths[lanes[l].i], window.start, &lanes[l].first)
+                if lanes[l].first < lanes[l].stop and has_part(of, lanes[l].i):
+                    lanes[l].data, any_part = of.data, True
+                    ahead |= lanes[l].first > window.start
+        if not any_part:
+            continue
+        copy_state(&wide.at, state_at(&wide.at, tape.wide, r), tape.wide.rows)
+        if ahead:
+            run_up(wide, tape.wide, lanes, work)
+        run_together(wide, tape.wide, of, lanes, work)
+        if of.at_sequence >= 0:
+            return 0
+        for l in range(LANES):
+            if lanes[l].data:
+                copy_lane(&wide.at, tape.wide.rows + (lanes[l].stop - lanes[l].first) * wide.at.row,
+                          state_at(&wide.at, tape.wide, r), l)
+                if of.data.counts[lanes[l].i]:
+                    ends[l], any_weight = lanes[l].stop - lanes[l].first, True
+        if any_weight:
+            no_gradient(wide, tape.wide.own)
+            gradient_in_passes(wide, tape.wide, ends, scale, TERM_BY_TERM, tape.wide.own, work)
+            for l in range(LANES):
+                if ends[l] > 0:
+                    fold_lane(net, wide, tape.wide.own, tape.proposal, l)
+    if of.final < rounds_in_lanes(of.count) * LANES:        # to where the update looks for the state
+        narrow_lane(net, wide, state_at(&wide.at, tape.wide, of.final // LANES), of.final % LANES,
+                    state_at(&net.at, tape, of.final))
+    return add_window(net, tape, window, rounds_in_lanes(of.count) * LANES, work)
+
+
+cdef int run_together(const Network* wide, Tape tape, Course* of, Lane* lanes, Work* work) except -1 nogil:
+    """`run_window` of sequences of one batch, whose losses are then added up one sequence after the other."""
+    cdef double* losses = tape.rows + wide.at.loss
+    cdef double* weights = tape.rows + wide.at.weight
+    cdef Py_ssize_t row = wide.at.row, t = 0, steps = pass_of(&wide.at, lanes, 0, wide.at.block), l
+    cdef double weight
+    while steps > 0:
+        run_on(wide, tape.rows + t * row, steps, lanes, t)
+        weigh(wide, tape.rows + t * row, steps, lanes, t)
+        look_for_signals(work, steps * wide.at.work)
+        t += steps
+        steps = pass_of(&wide.at, lanes, t, wide.at.block)
+    for l in range(LANES):
+        for t in range(lanes[l].stop - lanes[l].first if lanes[l].data else 0):
+            if of.shared:
+                weight = loss_weight(wide, of.validation, lanes[l].i, lanes[l].first + t)
+                if weight != 0.0:
+                    of.validation_total.loss += weight * losses[t * row + l]
+                    of.validation_total.weight += weight
+            weight = weights[t * row + l]
+            if weight != 0.0:
+                of.total.loss += weight * losses[t * row + l]
+                of.total.weight += weight
+                if not isfinite(losses[t * row + l]):
+                    of.at_sequence, of.at_step = lanes[l].i, lanes[l].first + t
+                    return 0
+    return 0
+
+
+cdef void narrow_lane(const Network* net, const Network* wide, const double* source, Py_ssize_t l,
+                      double* target) noexcept nogil:
+    """The state of one lane, as that of a network alone."""
+    cdef Py_ssize_t i
+    for i in range(net.at.hidden_size):
+        target[net.at.h + i] = source[wide.at.h + i * LANES + l]
+        if net.at.states == 2:
+            target[net.at.c + i] = source[wide.at.c + i * LANES + l]
 
 
 cdef void first_part(const Network* net, Course* of, Py_ssize_t start, Py_ssize_t lane) noexcept nogil:
@@ -387,8 +491,10 @@ cdef int train_batch(Network* net, Tape tape, Window* window, Work* work) except
         of.goes_on = of.at_sequence < 0
         return 0
     fill(tape.states.start, count * at.states * at.hidden_width, 0.0)
+    if window.wide:
+        fill(tape.wide.states.start, tape.wide.states.length, 0.0)
     window.start = 0
-    while window.start < longest:
+    while any_learns(window, at.lanes):
         for l in range(at.lanes):
             of, window.scale[l] = window.of[l], 0.0
             if learns(of, window.start):
@@ -398,7 +504,10 @@ cdef int train_batch(Network* net, Tape tape, Window* window, Work* work) except
         window.straight = count == 1 and may_go_straight(net, steps)
         use_for(net, tape, steps * count)
         begin_backward(net, tape, steps)
-        add_window(net, tape, window, work)
+        if window.wide and count >= FEWEST:
+            add_window_in_lanes(net, tape, window, work)
+        else:
+            add_window(net, tape, window, 0, work)
         any_bad = False
         for l in range(at.lanes):       # those whose pass is not complete have their validation loss yet to come
             of = window.of[l]
@@ -476,13 +585,13 @@ cdef int train_epoch(Network* net, Tape tape, Window* window, Work* work) except
 
 cdef int gradient_of(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
     """The mean loss of all sequences, as a total, and its gradient, in the proposal, by full backpropagation."""
-    window.start, window.straight, window.of[0].goes_on = 0, False, True
+    window.start, window.straight, window.wide, window.of[0].goes_on = 0, False, NULL, True
     begin_batch(net, window.of[0], 0, window.of[0].data.count)
     window.scale[0] = 1.0 / window_weight(net, window.of[0], 0)
     use_for(net, tape, 2)
     begin_backward(net, tape, 2)
     fill(tape.states.start, window.of[0].count * net.at.states * net.at.hidden_width, 0.0)
-    return add_window(net, tape, window, work)
+    return add_window(net, tape, window, 0, work)
 
 
 cdef int update_from(Network* net, Tape tape, Py_ssize_t steps, Work* work) except -1 nogil:

@@ -65,6 +65,7 @@ cdef class Group:
         self.zeros = Doubles(net.at.states * net.at.hidden_width)
         settle_places(net, self.memory.start)
         net.zeros, net.fresh = self.zeros.start, self.zeros.start - net.at.h
+        self.window.wide = NULL
         self.tape = tape_of_training(&net.at, None, longest, sequences)
         self.jobs, self.bodies, self.courses = [None] * LANES, [None] * LANES, [None] * LANES
         self.views = [parameter_views(&net.at, body.spec, self.memory, l) for l in range(LANES)]

@@ -223,6 +223,8 @@ cdef class RNNCore:
         cdef Settings settings
         cdef Course* of = &held.of
         cdef Window window
+        cdef Network wide
+        cdef Settings[LANES] in_lanes
         cdef Py_ssize_t epoch
         cdef Training training
         cdef Work work = Work(0.0, show_training, &training)
@@ -234,6 +236,7 @@ cdef class RNNCore:
             net, settings = body.net, body.settings     # `report` may have changed the settings
             net.of = &settings
             tape = held.tape_for(&net, tape, settings.window)
+            window.wide = held.widen(&net, &wide, in_lanes, tape)
             training.body, training.tape = <PyObject*> body, <PyObject*> tape
             of.judged = False
             try:

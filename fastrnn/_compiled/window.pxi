@@ -34,6 +34,50 @@ cdef void use_for(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
         use_as_it_lies(net, tape)
 
 
+cdef double* spread(const double* numbers, Py_ssize_t length, double* start) noexcept nogil:
+    """Each to all lanes; returns the end."""
+    cdef Py_ssize_t i, l
+    for i in range(length):
+        for l in range(LANES):
+            start[i * LANES + l] = numbers[i]
+    return start + length * LANES
+
+
+cdef void use_shared(const Network* net, Network* wide, Tape tape) noexcept nogil:
+    """Have the passes in lanes take the weights of one network, each for all lanes. tape: in lanes."""
+    cdef const Layout* at = &net.at
+    cdef double* end = tape.starts
+    wide.slate, wide.taken_targets, wide.memory = tape.slate, tape.targets, tape.own
+    wide.b_hidden, end = end, spread(net.parameters.gates.start, at.gates_size, end)
+    wide.own, end = end, spread(net.parameters.own.start, at.own_size, end)
+    wide.b_output, end = end, spread(net.parameters.b_output.start, at.output_size, end)
+    wide.w_gates = Matrix(net.parameters.gates.start + at.stride, at.stride, net.parameters.gates.length - 1,
+                          wide.at.gates_width, 1, True)
+    wide.w_hidden_hidden = Matrix(net.parameters.hidden.start, at.stride, at.hidden_size, wide.at.gates_width, 1, True)
+    wide.w_rows = Matrix(net.parameters.hidden.start, 1, at.gates_size, wide.at.units, at.stride, True)
+    wide.w_outputs = Matrix(net.parameters.outputs.start, 1, at.hidden_size, wide.at.outputs, at.hidden_width, True)
+    wide.parameters.outputs = Matrix(net.parameters.outputs.start, at.hidden_width, at.output_size, wide.at.units, 1,
+                                     True)
+
+
+cdef void fold_lane(const Network* net, const Network* wide, const double* own, double* result,
+                    Py_ssize_t l) noexcept nogil:
+    """Add the gradient of one lane, laid out in lanes, to that of the network."""
+    cdef const Layout* at = &net.at
+    cdef const Layout* from_ = &wide.at
+    cdef Py_ssize_t i, j
+    for j in range(1 + at.input_size + at.hidden_size):
+        for i in range(at.gates_size):
+            result[at.b_hidden + j * at.stride + i] += own[from_.b_hidden + j * from_.stride + i * LANES + l]
+    for i in range(at.own_size):
+        result[at.own + i] += own[from_.own + i * LANES + l]
+    for i in range(at.output_size):
+        for j in range(at.hidden_size):
+            result[at.w_hidden_output + i * at.hidden_width + j] += (
+                own[from_.w_hidden_output + i * from_.hidden_width + j * LANES + l])
+        result[at.b_output + i] += own[from_.b_output + i * LANES + l]
+
+
 # ---- a window, forward ----
 
 cdef void forward(const Network* net, double* rows, Py_ssize_t steps, numbers_t* inputs) noexcept nogil:
@@ -161,25 +205,15 @@ cdef void begin_lane(const Network* net, Tape tape, double* own, Py_ssize_t l) n
         own[i * lanes + l] = -0.0
 
 
-cdef int add_gradient(Network* net, Tape tape, Py_ssize_t* ends, const double* scale, bint first,
-                      Work* work) except -1 nogil:
-    """Add the gradient of a window of one sequence, a sum of its own, to that of the next update.
-
-    It goes in passes, each backward and then its gradients, which find in the cache what backward has left there.
-    ends: the steps of each lane, from which it goes back. first: there is nothing yet that it is added to.
-    """
-    cdef double* own = tape.proposal
-    cdef Way way = WHOLE
-    cdef Py_ssize_t lanes = net.at.lanes, longest = 0, stop, start, i, l
+cdef int gradient_in_passes(Network* net, Tape tape, Py_ssize_t* ends, const double* scale, Way way, double* own,
+                            Work* work) except -1 nogil:
+    """Go back over a window in passes, each backward and then its gradients, which find in the cache what backward has
+    left there. ends: the steps of each lane; what comes after its last weight has no part in it."""
+    cdef Py_ssize_t lanes = net.at.lanes, longest = 0, stop, start, l
     for l in range(lanes):
         while ends[l] > 0 and tape.rows[(ends[l] - 1) * net.at.row + net.at.weight + l] == 0.0:
-            ends[l] -= 1        # what comes after the last weight has no part in it
+            ends[l] -= 1
         longest = max(longest, ends[l])
-    if longest > net.at.block or lanes > 1:
-        way = TERM_BY_TERM
-        if not first:           # the sum of several passes needs a place of its own
-            own = tape.own
-            no_gradient(net, own)
     copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
     stop = longest
     while stop > 0:
@@ -196,7 +230,22 @@ cdef int add_gradient(Network* net, Tape tape, Py_ssize_t* ends, const double* s
     for l in range(lanes):
         if ends[l] == 0 and longest > 0:
             begin_lane(net, tape, own, l)
-    if own != tape.proposal:
-        for i in range(net.at.parameters_width):
-            tape.proposal[i] += own[i]
+    return 0
+
+
+cdef int add_gradient(Network* net, Tape tape, Py_ssize_t* ends, const double* scale, bint first,
+                      Work* work) except -1 nogil:
+    """Add the gradient of a window of one sequence, a sum of its own, to that of the next update.
+
+    ends: the steps of each lane. first: there is nothing yet that it is added to.
+    """
+    cdef Py_ssize_t i
+    if ends[0] <= net.at.block and net.at.lanes == 1:
+        return gradient_in_passes(net, tape, ends, scale, WHOLE, tape.proposal, work)
+    if first:
+        return gradient_in_passes(net, tape, ends, scale, TERM_BY_TERM, tape.proposal, work)
+    no_gradient(net, tape.own)      # the sum of several passes needs a place of its own
+    gradient_in_passes(net, tape, ends, scale, TERM_BY_TERM, tape.own, work)
+    for i in range(net.at.parameters_width):
+        tape.proposal[i] += tape.own[i]
     return 0
