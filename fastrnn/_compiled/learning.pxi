@@ -18,9 +18,14 @@ cdef void run_on(const Network* net, double* rows, Py_ssize_t steps, const Data*
 cdef void weigh(const Network* net, double* rows, Py_ssize_t steps, const Data* data, Py_ssize_t i,
                 Py_ssize_t start) noexcept nogil:
     cdef double* weights = rows + net.at.weight
+    cdef Given of = given_for(data, i)
     cdef Py_ssize_t row = net.at.row, t
-    for t in range(steps):
-        weights[t * row] = loss_weight(net, data, i, start + t)
+    if net.return_sequences:
+        for t in range(steps):
+            weights[t * row] = of.weights[(start + t) * of.stride]
+    else:
+        for t in range(steps):
+            weights[t * row] = loss_weight(net, data, i, start + t)
 
 
 cdef Py_ssize_t add_losses(const Network* net, const double* rows, Py_ssize_t steps, Total* total) noexcept nogil:
@@ -28,15 +33,17 @@ cdef Py_ssize_t add_losses(const Network* net, const double* rows, Py_ssize_t st
     cdef const double* weights = rows + net.at.weight
     cdef const double* losses = rows + net.at.loss
     cdef Total sums = total[0]      # a local copy may live in registers
-    cdef Py_ssize_t bad = steps, row = net.at.row, t
+    cdef Py_ssize_t row = net.at.row, t
     for t in range(steps):
         if weights[t * row] != 0.0:
             sums.loss += weights[t * row] * losses[t * row]
             sums.weight += weights[t * row]
-            if not isfinite(losses[t * row]):
-                bad = min(bad, t)
     total[0] = sums
-    return bad
+    if not isfinite(sums.loss):
+        for t in range(steps):
+            if weights[t * row] != 0.0 and not isfinite(losses[t * row]):
+                return t
+    return steps
 
 
 cdef int evaluate(Network* net, Tape tape, const Data* data, Total* total, Work* work) except -1 nogil:
@@ -160,15 +167,13 @@ cdef bint has_part(const Course* of, Py_ssize_t i) noexcept nogil:
 cdef double window_weight(const Network* net, const Course* of, const Batch* batch) noexcept nogil:
     """The weights of a window, of all sequences."""
     cdef double total = 0.0
-    cdef Py_ssize_t k, i, first, stop, t
+    cdef Py_ssize_t k, i, first, stop
     for k in range(batch.count):
         i = batch.sequences[k]
         stop = window_of(net, of.data.lengths[i], batch.start, &first)
-        if of.data.weights == NULL and net.return_sequences:
-            total += stop - first       # ones, added up
-            continue
-        for t in range(first, stop):
-            total += loss_weight(net, of.data, i, t)
+        if not net.return_sequences:
+            first = max(first, stop - 1)
+        total = add_weights(of.data, i, first, stop, total)
     return total
 
 
