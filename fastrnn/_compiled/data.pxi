@@ -261,12 +261,12 @@ cdef int moments(const Network* net, const Data* data, bint of_targets, double* 
 # ---- helpers: most columns can be told to be near enough to 0 and 1 in one pass, whose order is free ----
 
 cdef enum:
-    LANES = 64      # so many that the compiler makes vectors of a loop over them
+    ROWS_AT_ONCE = 64      # so many that the compiler makes vectors of a loop over them
 
 cdef struct Look:
-    double[LANES] rows          # of every 64th: how many count,
-    double[LANES] total         # their values less the first,
-    double[LANES] square        # and the squares of these
+    double[ROWS_AT_ONCE] rows          # of every 64th: how many count,
+    double[ROWS_AT_ONCE] total         # their values less the first,
+    double[ROWS_AT_ONCE] square        # and the squares of these
 
 
 cdef inline void look_at(Look* of, const double* values, Py_ssize_t size, double first, const double* weights,
@@ -285,15 +285,15 @@ cdef inline void look_at(Look* of, const double* values, Py_ssize_t size, double
 cdef void look_over(Look* of, const double* values, Py_ssize_t size, double first, const double* weights,
                     Py_ssize_t rows) noexcept nogil:
     while rows > 0:
-        if rows < LANES or size > 1:
-            look_at(of, values, size, first, weights, min(rows, LANES))
+        if rows < ROWS_AT_ONCE or size > 1:
+            look_at(of, values, size, first, weights, min(rows, ROWS_AT_ONCE))
         elif weights:
-            look_at(of, values, 1, first, weights, LANES)
+            look_at(of, values, 1, first, weights, ROWS_AT_ONCE)
         else:
-            look_at(of, values, 1, first, NULL, LANES)
-        values += LANES * size
-        weights += LANES if weights else 0
-        rows -= LANES
+            look_at(of, values, 1, first, NULL, ROWS_AT_ONCE)
+        values += ROWS_AT_ONCE * size
+        weights += ROWS_AT_ONCE if weights else 0
+        rows -= ROWS_AT_ONCE
 
 
 cdef bint looks_scaled(const Data* data, Py_ssize_t size, Py_ssize_t column) noexcept nogil:
@@ -313,7 +313,7 @@ cdef bint looks_scaled(const Data* data, Py_ssize_t size, Py_ssize_t column) noe
         if data.counts[i]:      # so those that have one weight for all steps have one above 0
             t = data.starts[i]
             look_over(&of, values + t * size, size, first, weights + t if weights else NULL, data.lengths[i])
-    for k in range(1, LANES):
+    for k in range(1, ROWS_AT_ONCE):
         of.rows[0] += of.rows[k]
         of.total[0] += of.total[k]
         of.square[0] += of.square[k]
