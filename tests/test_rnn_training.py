@@ -211,6 +211,18 @@ def test_weights_of_1_change_no_bit(make, window, batch_size):
     assert state_of(plain) == state_of(weighted) == state_of(by_sequence)
 
 
+@pytest.mark.parametrize("first", [2.0**53, 1 / 81])
+def test_weights_are_added_one_after_the_other(packages, first):
+    """33 ones are not 33 where what they are added to is large, or no whole number."""
+    after = []
+    for package in packages:
+        network = package.RNN(1, window=None, batch_size=None, epochs=1, seed=0)
+        network.w_hidden_output, network.b_output = [[0.0]], [0.0]  # what it learns shows to the last bit
+        network.train([[0.1], [0.1] * 33], [[1.0], [0.3] * 33], sample_weight=[[first], [1.0] * 33])
+        after.append([bytes(view) for view in network.parameters.values()])
+    assert after.count(after[-1]) == len(after)
+
+
 def test_padding_with_weight_0_changes_no_bit(make):
     """What comes after the last weight has no part in a gradient, and no zero that it could add."""
     network, padded = make(batch_size=None), make(batch_size=None)
@@ -808,6 +820,40 @@ def test_data_far_from_0_and_1_warns(fastrnn, column, told):
         assert f"column 1 of inputs has {told}" in str(seen[0].message)
         assert "standardize=True" in str(seen[0].message)
         assert seen[0].filename == __file__
+
+
+SCALES = [(0, 1), (0, 29.95), (0, 30.05), (9.95, 1), (10.1, 1), (-1e9, 1), (1e-9, 0)]
+
+
+@given(seed=st.integers(0, 2**32))
+def test_every_core_finds_the_same_columns(packages, seed):
+    """The compiled ones leave most alone after a look, which too must not see rows without weight."""
+    source = random.Random(seed)
+    columns, lengths = source.choice([1, 2]), [source.choice([0, 1, 5, 70, 200]) for _ in range(source.choice([0, 2]))]
+    lengths.append(source.choice([1, 64, 300]))
+    by_step, weights = True, None
+    if source.random() < 0.7:
+        by_step = source.random() < 0.5
+        weights = [source.choice([0.0, 1.0, 0.5]) for _ in range(sum(lengths) if by_step else len(lengths))]
+        weights[-1] = 1.0
+    of_steps = weights or [1.0] * sum(lengths)
+    if not by_step:
+        of_steps = [weight for weight, length in zip(weights, lengths, strict=True) for _ in range(length)]
+    mean, deviation = source.choice(SCALES)
+    hidden = source.choice([(1e9, 1e308), (0.0, 15.0)])
+    flat = [
+        source.gauss(mean, deviation) if weight else source.choice(hidden)
+        for weight in of_steps
+        for _ in range(columns)
+    ]
+    targets = buffer([0.0] * len(of_steps))
+    data = examples(buffer(flat), targets, lengths, weights and buffer(weights), by_step)
+    found = []
+    for package in packages:
+        network = package.simple.core.RNNCore()
+        network._build(Spec(hidden_size=1, input_size=columns))
+        found.append(repr(network._find_unscaled(data)))
+    assert found.count(found[-1]) == len(found), found
 
 
 # ---- what it says on the way ----

@@ -17,11 +17,45 @@ cdef struct Data:
     Py_ssize_t count
 
 
+# ---- helpers: what was given for a sequence, so that a loop over its steps asks nothing ----
+
+cdef double ONE = 1.0
+
+cdef struct Given:
+    const double* weights
+    Py_ssize_t stride           # from a step to the next
+
+
+cdef inline Given given_for(const Data* data, Py_ssize_t i) noexcept nogil:
+    if data.weights == NULL:
+        return Given(&ONE, 0)
+    return Given(data.weights + data.starts[i], 1) if data.by_step else Given(data.weights + i, 0)
+
+
+cdef double add_weights(const Data* data, Py_ssize_t i, Py_ssize_t first, Py_ssize_t stop, double total) noexcept nogil:
+    """Add them to `total`, one after the other: ones and zeros to a whole number, which is exact, in any order."""
+    cdef Given of = given_for(data, i)
+    cdef int64_t ones = 0, zeros = 0    # as wide as a double: the compiler makes vectors of the loop
+    cdef Py_ssize_t t
+    if data.weights == NULL:
+        return total + (stop - first)
+    if of.stride == 1 and total < 1e15 and total == floor(total):
+        for t in range(first, stop):
+            ones += of.weights[t] == 1.0
+            zeros += of.weights[t] == 0.0
+        if ones + zeros == stop - first:
+            return total + ones
+    for t in range(first, stop):
+        total += of.weights[t * of.stride]
+    return total
+
+
+# ---- the weight of a step ----
+
 cdef inline double step_weight(const Data* data, Py_ssize_t i, Py_ssize_t t) noexcept nogil:
     """What was given for step `t` of sequence `i`."""
-    if data.weights == NULL:
-        return 1.0
-    return data.weights[data.starts[i] + t] if data.by_step else data.weights[i]
+    cdef Given of = given_for(data, i)
+    return of.weights[t * of.stride]
 
 
 cdef inline double loss_weight(const Network* net, const Data* data, Py_ssize_t i, Py_ssize_t t) noexcept nogil:
@@ -262,30 +296,67 @@ cdef int moments(const Network* net, const Data* data, bint of_targets, double* 
 
 # ---- helpers: most columns can be told to be near enough to 0 and 1 in one pass, whose order is free ----
 
-cdef bint looks_scaled(const double* values, Py_ssize_t rows, Py_ssize_t size, Py_ssize_t column) noexcept nogil:
-    """Whether a column's mean and deviation are surely within the limits of find_unscaled."""
-    cdef double[8] total, square
-    cdef double first = values[column], value, mean, deviation
-    cdef Py_ssize_t t = 0, k
-    for k in range(8):
-        total[k] = square[k] = 0.0
-    while t + 8 <= rows:
-        for k in range(8):
-            value = values[(t + k) * size + column] - first
-            total[k] += value
-            square[k] += value * value
-        t += 8
-    for t in range(t, rows):
-        value = values[t * size + column] - first
-        total[0] += value
-        square[0] += value * value
-    for k in range(1, 8):
-        total[0] += total[k]
-        square[0] += square[k]
-    mean = total[0] / rows
-    deviation = sqrt(max(0.0, square[0] / rows - mean * mean))
+cdef enum:
+    ROWS_AT_ONCE = 64      # so many that the compiler makes vectors of a loop over them
+
+cdef struct Look:
+    double[ROWS_AT_ONCE] rows          # of every 64th: how many count,
+    double[ROWS_AT_ONCE] total         # their values less the first,
+    double[ROWS_AT_ONCE] square        # and the squares of these
+
+
+cdef inline void look_at(Look* of, const double* values, Py_ssize_t size, double first, const double* weights,
+                         Py_ssize_t rows) noexcept nogil:
+    """Add up to 64 rows of a column; inlined with constants for the most usual case."""
+    cdef double counts, value
+    cdef Py_ssize_t k
+    for k in range(rows):
+        counts = 1.0 if weights == NULL or weights[k] > 0.0 else 0.0
+        value = (values[k * size] - first) * counts
+        of.rows[k] += counts
+        of.total[k] += value
+        of.square[k] += value * value
+
+
+cdef void look_over(Look* of, const double* values, Py_ssize_t size, double first, const double* weights,
+                    Py_ssize_t rows) noexcept nogil:
+    while rows > 0:
+        if rows < ROWS_AT_ONCE or size > 1:
+            look_at(of, values, size, first, weights, min(rows, ROWS_AT_ONCE))
+        elif weights:
+            look_at(of, values, 1, first, weights, ROWS_AT_ONCE)
+        else:
+            look_at(of, values, 1, first, NULL, ROWS_AT_ONCE)
+        values += ROWS_AT_ONCE * size
+        weights += ROWS_AT_ONCE if weights else 0
+        rows -= ROWS_AT_ONCE
+
+
+cdef bint looks_scaled(const Data* data, Py_ssize_t size, Py_ssize_t column) noexcept nogil:
+    """Whether the mean and deviation of a column are surely within the limits of find_unscaled."""
+    cdef const double* values = data.inputs + column
+    cdef const double* weights = data.weights if data.by_step else NULL
+    cdef Py_ssize_t i = 0, t = 0, k
+    cdef double first, mean, deviation
+    cdef Look of
+    while not data.counts[i]:
+        i += 1
+    while not step_weight(data, i, t) > 0.0:
+        t += 1
+    first = values[(data.starts[i] + t) * size]
+    memset(&of, 0, sizeof(of))
+    for i in range(data.count):
+        if data.counts[i]:      # so those that have one weight for all steps have one above 0
+            t = data.starts[i]
+            look_over(&of, values + t * size, size, first, weights + t if weights else NULL, data.lengths[i])
+    for k in range(1, ROWS_AT_ONCE):
+        of.rows[0] += of.rows[k]
+        of.total[0] += of.total[k]
+        of.square[0] += of.square[k]
+    mean = of.total[0] / of.rows[0]
+    deviation = sqrt(max(0.0, of.square[0] / of.rows[0] - mean * mean))
     mean = fabs(mean + first)
-    return square[0] == 0.0 or (mean < 9.9 * deviation and deviation < 29.9)
+    return of.square[0] == 0.0 or (mean < 9.9 * deviation and deviation < 29.9)
 
 
 # ---- columns far from 0 and 1 ----
@@ -294,10 +365,10 @@ cdef Py_ssize_t find_unscaled(const Network* net, const Data* data, double* mean
                               Work* work) except -2 nogil:
     """The first column of the inputs whose mean is more than 10 deviations, or whose deviation is above 30, with its
     moments; or -1. Constant columns are left alone."""
-    cdef Py_ssize_t size = net.at.input_size, rows = data.starts[data.count - 1] + data.lengths[data.count - 1], i
-    cdef bint suspect = data.weights != NULL
+    cdef Py_ssize_t size = net.at.input_size, i
+    cdef bint suspect = False
     for i in range(size):
-        suspect = suspect or not looks_scaled(data.inputs, rows, size, i)
+        suspect = suspect or not looks_scaled(data, size, i)
     if not suspect:
         return -1
     moments(net, data, False, means, deviations, work)

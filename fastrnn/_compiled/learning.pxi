@@ -34,42 +34,51 @@ cdef void run_on(const Network* net, double* rows, Py_ssize_t steps, const Lane*
 
 cdef void weigh(const Network* net, double* rows, Py_ssize_t steps, const Lane* lanes, Py_ssize_t t) noexcept nogil:
     cdef double* weights
-    cdef Py_ssize_t row = net.at.row, k, l
+    cdef Given of
+    cdef Py_ssize_t row = net.at.row, k, l, first
     for l in range(net.at.lanes):
         weights = rows + net.at.weight + l
-        if goes_on(&lanes[l], t):
-            for k in range(steps):
-                weights[k * row] = loss_weight(net, lanes[l].data, lanes[l].i, lanes[l].first + t + k)
-        else:
+        if not goes_on(&lanes[l], t):
             for k in range(steps):
                 weights[k * row] = 0.0
+        elif net.return_sequences:
+            of, first = given_for(lanes[l].data, lanes[l].i), lanes[l].first + t
+            for k in range(steps):
+                weights[k * row] = of.weights[(first + k) * of.stride]
+        else:
+            for k in range(steps):
+                weights[k * row] = loss_weight(net, lanes[l].data, lanes[l].i, lanes[l].first + t + k)
 
 
 cdef inline void losses_delta(Py_ssize_t steps, Py_ssize_t lanes, const double* weights, const double* losses,
-                              Py_ssize_t row, double* loss, double* weight, Py_ssize_t* bad) noexcept nogil:
+                              Py_ssize_t row, double* loss, double* weight) noexcept nogil:
     cdef Py_ssize_t t, l
     for t in range(steps):
         for l in range(lanes):
             if weights[t * row + l] != 0.0:
                 loss[l] += weights[t * row + l] * losses[t * row + l]
                 weight[l] += weights[t * row + l]
-                if not isfinite(losses[t * row + l]):
-                    bad[l] = min(bad[l], t)
 
 
 cdef void add_losses(const Network* net, const double* rows, Py_ssize_t steps, total_t* totals,
                      Py_ssize_t* bad) noexcept nogil:
     """Add the losses that count; bad: `steps`, or the first step where such a one is not finite."""
+    cdef const double* weights = rows + net.at.weight
+    cdef const double* losses = rows + net.at.loss
     cdef double[LANES] loss, weight     # local copies may live in registers
-    cdef Py_ssize_t l
+    cdef Py_ssize_t row = net.at.row, l, t
     for l in range(net.at.lanes):
         loss[l], weight[l], bad[l] = totals[l].loss, totals[l].weight, steps
     if net.at.lanes == 1:
-        losses_delta(steps, 1, rows + net.at.weight, rows + net.at.loss, net.at.row, loss, weight, bad)
+        losses_delta(steps, 1, weights, losses, row, loss, weight)
     else:
-        losses_delta(steps, LANES, rows + net.at.weight, rows + net.at.loss, net.at.row, loss, weight, bad)
+        losses_delta(steps, LANES, weights, losses, row, loss, weight)
     for l in range(net.at.lanes):
         totals[l].loss, totals[l].weight = loss[l], weight[l]
+        t = 0 if not isfinite(loss[l]) else steps
+        while t < steps and bad[l] == steps:
+            bad[l] = t if weights[t * row + l] != 0.0 and not isfinite(losses[t * row + l]) else steps
+            t += 1
 
 
 cdef int evaluate(Network* net, Tape tape, data_t* data, Total* totals, Work* work) except -1 nogil:
@@ -236,15 +245,13 @@ cdef bint has_part(const Course* of, Py_ssize_t i) noexcept nogil:
 cdef double window_weight(const Network* net, const Course* of, Py_ssize_t start) noexcept nogil:
     """The weights of a window, of all sequences."""
     cdef double total = 0.0
-    cdef Py_ssize_t k, i, first, stop, t
+    cdef Py_ssize_t k, i, first, stop
     for k in range(of.count):
         i = of.batch[k]
         stop = window_of(net, of.data.lengths[i], start, &first)
-        if of.data.weights == NULL and net.return_sequences:
-            total += stop - first       # ones, added up
-            continue
-        for t in range(first, stop):
-            total += loss_weight(net, of.data, i, t)
+        if not net.return_sequences:
+            first = max(first, stop - 1)
+        total = add_weights(of.data, i, first, stop, total)
     return total
 
 
