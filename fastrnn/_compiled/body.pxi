@@ -161,24 +161,26 @@ cdef class Body:
 
 # ---- what a call of it is about ----
 
-cdef enum:
-    WIDEST = 16         # units up to which sequences in lanes pay
-
 
 @cython.final
 @cython.internal
 cdef class HeldCourse:
     """A Course, and the memory that it looks at."""
     cdef Course of
+    cdef Window window
+    cdef Network net            # copies: of the network, and of its settings as they are when an epoch begins,
+    cdef Settings settings
+    cdef Network wide           # and in lanes
+    cdef Settings[LANES] in_lanes
     cdef HeldData data, validation
     cdef Integers order
     cdef Doubles best, zeros
-    cdef object spec
 
     def __cinit__(self, Body body, data, validation):
         cdef Py_ssize_t i
         self.data, self.order = HeldData(body.spec, data), Integers(len(data.lengths))
-        self.best, self.spec = Doubles(body.net.at.parameters_width), body.spec
+        self.best = Doubles(body.net.at.parameters_width)
+        self.window.of[0] = &self.of
         self.of.data, self.of.order, self.of.at_sequence = &self.data.data, self.order.values, -1
         self.of.best, self.of.best_loss, self.of.best_epoch = self.best.start, INFINITY, -1
         for i in range(self.of.data.count):
@@ -189,33 +191,35 @@ cdef class HeldCourse:
             self.of.same = (data.inputs is validation.inputs and data.targets is validation.targets
                             and data.lengths == validation.lengths)
 
-    cdef Tape tape_for(self, const Network* net, Tape tape, Py_ssize_t window):
-        """For windows of so many steps (0: whole sequences): `tape`, if it has the room."""
-        cdef Py_ssize_t longest = self.data.lengths.longest, count = self.of.data.count
-        return tape_of_training(&net.at, tape, min(longest, window) if window > 0 else longest,
-                                min(net.of.batch_size, count) if net.of.batch_size > 0 else count)
+    cdef Tape begin(self, Body body, Tape tape, Py_ssize_t longest):
+        """Take the network as it is now. Returns a tape for windows of so many steps: `tape`, if it has the room."""
+        cdef Py_ssize_t count = self.of.data.count
+        self.net, self.settings = body.net, body.settings
+        self.net.of = &self.settings
+        return tape_of_training(&self.net.at, tape, min(longest, self.data.lengths.longest),
+                                min(self.settings.batch_size, count) if self.settings.batch_size > 0 else count)
 
-
-    cdef Network* widen(self, const Network* net, Network* wide, Settings* settings, Tape tape) except? NULL:
-        """A network in lanes for the sequences of a batch, with a tape of its own; NULL where that does not pay."""
-        cdef Py_ssize_t longest = self.data.lengths.longest, count = self.of.data.count, l
-        if net.of.batch_size > 0:
-            count = min(count, net.of.batch_size)
-        if count < FEWEST or net.at.hidden_size > WIDEST:
-            return NULL
-        if net.of.window > 0:
-            longest = min(longest, net.of.window)
-        wide[0] = net[0]
-        wide.at = lay_out(self.spec, LANES)
-        wide.of = settings
-        for l in range(LANES):
-            settings[l] = net.of[0]
-        tape.wide = tape_of_training(&wide.at, tape.wide, longest, (count + LANES - 1) // LANES)
-        settle_places(wide, tape.wide.own)
-        if self.zeros is None:
-            self.zeros = Doubles(wide.at.states * wide.at.hidden_width)
-        wide.zeros, wide.fresh = self.zeros.start, self.zeros.start - wide.at.h
-        return wide
+    cdef Tape begin_epoch(self, Body body, Tape tape):
+        """The same for an epoch of training, and where that pays for the sequences of a batch in lanes."""
+        cdef Py_ssize_t longest = self.data.lengths.longest, count = self.of.data.count, lane
+        cdef Network* wide = &self.wide
+        if body.settings.window > 0:
+            longest = min(longest, body.settings.window)
+        tape = self.begin(body, tape, longest)
+        if self.settings.batch_size > 0:
+            count = min(count, self.settings.batch_size)
+        self.window.wide = NULL
+        if count >= FEWEST and self.net.at.hidden_size <= WIDEST:
+            self.window.wide = wide
+            wide[0], wide.at, wide.of = self.net, lay_out(body.spec, LANES), self.in_lanes
+            for lane in range(LANES):
+                self.in_lanes[lane] = self.settings
+            tape.wide = tape_of_training(&wide.at, tape.wide, longest, (count + LANES - 1) // LANES)
+            settle_places(wide, tape.wide.own)
+            if self.zeros is None:
+                self.zeros = Doubles(wide.at.states * wide.at.hidden_width)
+            wide.zeros, wide.fresh = self.zeros.start, self.zeros.start - wide.at.h
+        return tape
 
 
 cdef struct Training:       # what a call of train() is about

@@ -15,18 +15,18 @@ cdef int train_epochs(Network* net, Tape tape, Window* window, Progress* progres
                       Work* work) except -1 nogil:
     """Train on, until one of the trainings ends or has no room for its losses."""
     cdef Course* of
-    cdef Py_ssize_t l
+    cdef Py_ssize_t lane
     cdef bint enough = False
     while not enough:
-        for l in range(LANES):
-            if window.of[l]:
-                window.of[l].judged = False
+        for lane in range(LANES):
+            if window.of[lane]:
+                window.of[lane].judged = False
         train_epoch(net, tape, window, work)
-        for l in range(LANES):
-            of = window.of[l]
+        for lane in range(LANES):
+            of = window.of[lane]
             if of:
-                note_epoch(of, &progress[l], losses + l * 2 * EPOCHS_AT_ONCE)
-                enough |= not of.goes_on or not progress[l].left or progress[l].losses == EPOCHS_AT_ONCE
+                note_epoch(of, &progress[lane], losses + lane * 2 * EPOCHS_AT_ONCE)
+                enough |= not of.goes_on or not progress[lane].left or progress[lane].losses == EPOCHS_AT_ONCE
     return 0
 
 
@@ -57,7 +57,7 @@ cdef class Group:
         """longest, sequences: what a window has of each, at most."""
         cdef Body body = core._body()
         cdef Network* net = &self.net
-        cdef Py_ssize_t l
+        cdef Py_ssize_t lane
         net[0] = body.net
         net.at = lay_out(body.spec, LANES)
         net.of = self.settings
@@ -68,21 +68,21 @@ cdef class Group:
         self.window.wide = NULL
         self.tape = tape_of_training(&net.at, None, longest, sequences)
         self.jobs, self.bodies, self.courses = [None] * LANES, [None] * LANES, [None] * LANES
-        self.views = [parameter_views(&net.at, body.spec, self.memory, l) for l in range(LANES)]
-        for l in range(LANES):
-            self.settings[l], self.window.of[l] = body.settings, NULL
+        self.views = [parameter_views(&net.at, body.spec, self.memory, lane) for lane in range(LANES)]
+        for lane in range(LANES):
+            self.settings[lane], self.window.of[lane] = body.settings, NULL
 
-    cdef int copy(self, Py_ssize_t l, bint out) except -1:
+    cdef int copy(self, Py_ssize_t lane, bint out) except -1:
         """All that learning changes, of one lane, from its network or back."""
-        cdef Body body = self.bodies[l]
+        cdef Body body = self.bodies[lane]
         cdef View alone, here
         cdef Doubles numbers = Doubles(body.spec.count)
-        cdef double* powers = self.net.memory + self.net.at.powers + l
+        cdef double* powers = self.net.memory + self.net.at.powers + lane
         cdef double* of_body = body.net.memory + body.net.at.powers
         cdef Py_ssize_t part
         for part in range(3):
             for name in body.views:
-                alone, here = body.views[name], self.views[l][name]
+                alone, here = body.views[name], self.views[lane][name]
                 if out:
                     here.copy(part * self.net.at.parameters_width, numbers.start, False)
                     alone.copy(part * body.net.at.parameters_width, numbers.start, True)
@@ -96,53 +96,53 @@ cdef class Group:
                 powers[part * LANES] = of_body[part]
         return 0
 
-    cdef int begin(self, Py_ssize_t l, job) except -1:
+    cdef int begin(self, Py_ssize_t lane, job) except -1:
         """Take a training into a lane."""
         cdef HeldCourse course
         cdef Body body = (<RNNCore> job.network)._body()
-        self.jobs[l], self.bodies[l] = job, body
-        course = self.courses[l] = HeldCourse(body, job.data, job.validation)
-        self.settings[l], self.window.of[l] = body.settings, &course.of
-        self.progress[l] = Progress(job.epochs, 0, 0)
-        self.tape.updates[l] = 0
-        self.tape.kept[l] = False
-        return self.copy(l, False)
+        self.jobs[lane], self.bodies[lane] = job, body
+        course = self.courses[lane] = HeldCourse(body, job.data, job.validation)
+        self.settings[lane], self.window.of[lane] = body.settings, &course.of
+        self.progress[lane] = Progress(job.epochs, 0, 0)
+        self.tape.updates[lane] = 0
+        self.tape.kept[lane] = False
+        return self.copy(lane, False)
 
-    cdef int hand_over(self, Py_ssize_t l) except -1:
+    cdef int hand_over(self, Py_ssize_t lane) except -1:
         """Give a network what it has learnt up to its last complete update, and its losses."""
-        cdef Body body = self.bodies[l]
-        cdef const double* losses = self.losses.start + l * 2 * EPOCHS_AT_ONCE
+        cdef Body body = self.bodies[lane]
+        cdef const double* losses = self.losses.start + lane * 2 * EPOCHS_AT_ONCE
         cdef const double* state = self.tape.spare
         cdef Py_ssize_t i
-        self.copy(l, True)
-        if self.tape.kept[l]:
+        self.copy(lane, True)
+        if self.tape.kept[lane]:
             for i in range(self.net.at.hidden_size):
-                body.state.start[i] = state[self.net.at.h + i * LANES + l]
+                body.state.start[i] = state[self.net.at.h + i * LANES + lane]
                 if self.net.at.states == 2:
-                    body.state.start[self.net.at.hidden_size + i] = state[self.net.at.c + i * LANES + l]
+                    body.state.start[self.net.at.hidden_size + i] = state[self.net.at.c + i * LANES + lane]
             body.waiting = 0
-        body.updates += self.tape.updates[l]
-        self.tape.updates[l] = 0
-        self.jobs[l].losses.extend([losses[i] for i in range(self.progress[l].losses)])
-        self.jobs[l].validation_losses.extend(
-            [losses[EPOCHS_AT_ONCE + i] for i in range(self.progress[l].measured)])
-        self.progress[l].losses = self.progress[l].measured = 0
+        body.updates += self.tape.updates[lane]
+        self.tape.updates[lane] = 0
+        self.jobs[lane].losses.extend([losses[i] for i in range(self.progress[lane].losses)])
+        self.jobs[lane].validation_losses.extend(
+            [losses[EPOCHS_AT_ONCE + i] for i in range(self.progress[lane].measured)])
+        self.progress[lane].losses = self.progress[lane].measured = 0
         return 0
 
-    cdef object end(self, Py_ssize_t l):
+    cdef object end(self, Py_ssize_t lane):
         """Let go of a training that has ended: (its job, the best epoch, what has gone wrong)."""
-        cdef Course* of = self.window.of[l]
+        cdef Course* of = self.window.of[lane]
         cdef object error = None
         if of.at_sequence >= 0:
-            error = diverged(place_of(of.epoch, of.at_sequence, of.data.count, of.at_step), self.settings[l].lr,
-                             self.settings[l].clip)
+            error = diverged(place_of(of.epoch, of.at_sequence, of.data.count, of.at_step), self.settings[lane].lr,
+                             self.settings[lane].clip)
         else:
-            put_back_best(&self.net, of, l)
-        self.hand_over(l)
+            put_back_best(&self.net, of, lane)
+        self.hand_over(lane)
         best = of.best_epoch if of.best_epoch >= 0 and error is None else None
-        job = self.jobs[l]
-        self.window.of[l] = NULL
-        self.jobs[l] = self.bodies[l] = self.courses[l] = None
+        job = self.jobs[lane]
+        self.window.of[lane] = NULL
+        self.jobs[lane] = self.bodies[lane] = self.courses[lane] = None
         return job, best, error
 
 
@@ -155,37 +155,37 @@ def train_in_lanes(network, Py_ssize_t longest, Py_ssize_t sequences, take, done
     cdef Group group = Group(network, longest, sequences)
     cdef Work work = Work(0.0, NULL, NULL)
     cdef Course* of
-    cdef Py_ssize_t l
+    cdef Py_ssize_t lane
     cdef bint any_left
     while True:
         any_left = False
-        for l in range(LANES):
-            job = take() if group.window.of[l] == NULL else None
+        for lane in range(LANES):
+            job = take() if group.window.of[lane] == NULL else None
             while job is not None and job.epochs == 0:
                 done(job, None, None)
                 job = take()
             if job is not None:
                 try:
-                    group.begin(l, job)
+                    group.begin(lane, job)
                 except Exception as error:
-                    group.window.of[l] = NULL
+                    group.window.of[lane] = NULL
                     done(job, None, error)
-            any_left |= group.window.of[l] != NULL
+            any_left |= group.window.of[lane] != NULL
         if not any_left:
             return
         try:
             with nogil:
                 train_epochs(&group.net, group.tape, &group.window, group.progress, group.losses.start, &work)
-        except:
-            for l in range(LANES):
-                if group.window.of[l] != NULL:
-                    group.hand_over(l)
+        except BaseException:
+            for lane in range(LANES):
+                if group.window.of[lane] != NULL:
+                    group.hand_over(lane)
             raise
-        for l in range(LANES):
-            of = group.window.of[l]
+        for lane in range(LANES):
+            of = group.window.of[lane]
             if of == NULL:
                 continue
-            if not of.goes_on or group.progress[l].left == 0:
-                done(*group.end(l))
-            elif group.progress[l].losses == EPOCHS_AT_ONCE:
-                group.hand_over(l)
+            if not of.goes_on or group.progress[lane].left == 0:
+                done(*group.end(lane))
+            elif group.progress[lane].losses == EPOCHS_AT_ONCE:
+                group.hand_over(lane)

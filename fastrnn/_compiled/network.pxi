@@ -65,7 +65,7 @@ cdef struct Term:           # a part of the gradient: of[k][i] is the sum over a
     Matrix of
 
 
-# ---- a network as the passes take it, and a row of the tape ----
+# ---- helpers: the settings of a lane ----
 
 cdef struct Settings:
     double lr, clip, l1, min_delta      # a clip of infinity is none
@@ -80,6 +80,8 @@ cdef struct Settings:
     const double* target_mean
     const double* target_scale
 
+
+# ---- a network as the passes take it, and a row of the tape ----
 
 cdef struct Network:
     Layout at

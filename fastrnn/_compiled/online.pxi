@@ -138,7 +138,8 @@ cdef void subtract_gradient_of_step(const Network* net, Tape tape, Ahead* ahead)
 
 cdef inline bint may_go_straight(const Network* net, Py_ssize_t steps) noexcept nogil:
     """Where that saves time, and where it is over so soon that nobody misses Ctrl-C, which is not heard meanwhile."""
-    return (net.at.lanes == 1 and is_plain_sgd(net) and (steps == 1 or (net.at.parameters_width > CACHE and steps <= net.at.block))
+    cdef bint large = net.at.parameters_width > CACHE and steps <= net.at.block
+    return (net.at.lanes == 1 and is_plain_sgd(net) and (steps == 1 or large)
             and <double> steps * net.at.parameters_width < WORK / 8)
 
 

@@ -17,15 +17,15 @@ cdef inline void squares_of_columns(const Matrix* columns, Py_ssize_t size, Py_s
                                     double* total) noexcept nogil:
     """Add to `total` the sum of squares of each of the `size` rows, row by row."""
     cdef const double* column
-    cdef Py_ssize_t i, j, l
+    cdef Py_ssize_t i, j, lane
     fill(squares, size * lanes, 0.0)
     for j in range(columns.length):
         column = columns.start + j * columns.stride
         for i in range(size * lanes):
             squares[i] += column[i] * column[i]
     for i in range(size):
-        for l in range(lanes):
-            total[l] += squares[i * lanes + l]
+        for lane in range(lanes):
+            total[lane] += squares[i * lanes + lane]
 
 
 cdef inline void add_squares(const Network* net, double* gradient, Py_ssize_t lanes, double* total) noexcept nogil:
@@ -35,7 +35,7 @@ cdef inline void add_squares(const Network* net, double* gradient, Py_ssize_t la
     cdef Matrix inputs = Matrix(gradient + at.w_input_hidden, at.stride, at.input_size, at.gates_width, 0, False)
     cdef double[LANES] square
     cdef const double* row
-    cdef Py_ssize_t i, j, l
+    cdef Py_ssize_t i, j, lane
     by.gates.length = 1         # b_hidden
     squares_of_columns(&inputs, at.gates_size, lanes, squares, total)
     squares_of_columns(&by.hidden, at.gates_size, lanes, squares, total)
@@ -43,13 +43,13 @@ cdef inline void add_squares(const Network* net, double* gradient, Py_ssize_t la
     squares_of_columns(&by.own, at.own_size, lanes, squares, total)
     for i in range(at.output_size):
         row = gradient + at.w_hidden_output + i * at.hidden_width
-        for l in range(lanes):
-            square[l] = 0.0
+        for lane in range(lanes):
+            square[lane] = 0.0
         for j in range(at.hidden_size):
-            for l in range(lanes):
-                square[l] += row[j * lanes + l] * row[j * lanes + l]
-        for l in range(lanes):
-            total[l] += square[l]
+            for lane in range(lanes):
+                square[lane] += row[j * lanes + lane] * row[j * lanes + lane]
+        for lane in range(lanes):
+            total[lane] += square[lane]
     squares_of_columns(&by.b_output, at.output_size, lanes, squares, total)
 
 
@@ -61,10 +61,10 @@ cdef struct Numbers:        # of each lane
 
 cdef Numbers numbers_of(const Network* net, const double* factor) noexcept nogil:
     cdef Numbers of
-    cdef Py_ssize_t l
-    for l in range(net.at.lanes):
-        of.factor[l], of.lr[l], of.momentum[l] = factor[l], net.of[l].lr, net.of[l].of_optimizer[0]
-        of.decay[l] = 1.0
+    cdef Py_ssize_t lane
+    for lane in range(net.at.lanes):
+        of.factor[lane], of.lr[lane], of.momentum[lane] = factor[lane], net.of[lane].lr, net.of[lane].of_optimizer[0]
+        of.decay[lane] = 1.0
     return of
 
 
@@ -72,15 +72,15 @@ cdef Numbers numbers_of(const Network* net, const double* factor) noexcept nogil
 
 cdef void norm(const Network* net, double* gradient, double* result) noexcept nogil:
     """The square root of the sum of all squares: of each row first, and then of the rows, parameter by parameter."""
-    cdef Py_ssize_t l
-    for l in range(net.at.lanes):
-        result[l] = 0.0
+    cdef Py_ssize_t lane
+    for lane in range(net.at.lanes):
+        result[lane] = 0.0
     if net.at.lanes == 1:
         add_squares(net, gradient, 1, result)
     else:
         add_squares(net, gradient, LANES, result)
-    for l in range(net.at.lanes):
-        result[l] = sqrt(result[l])
+    for lane in range(net.at.lanes):
+        result[lane] = sqrt(result[lane])
 
 
 # ---- the optimizers: of each lane `factor` times its gradient ----
@@ -99,29 +99,31 @@ cdef double factor_of_loss(const Network* net, Py_ssize_t lane) noexcept nogil:
 cdef inline void sgd_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
                              out_t g) noexcept nogil:
     cdef Numbers n = of[0]      # a local copy may live in registers
-    cdef Py_ssize_t i, l
+    cdef Py_ssize_t i, lane, k
     for i in range(length // lanes):
-        for l in range(lanes):
-            g[i * lanes + l] = values[i * lanes + l] - n.lr[l] * (g[i * lanes + l] * n.factor[l])
+        for lane in range(lanes):
+            k = i * lanes + lane
+            g[k] = values[k] - n.lr[lane] * (g[k] * n.factor[lane])
 
 
 cdef inline void momentum_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
                                   out_t g, out_t velocity) noexcept nogil:
     cdef Numbers n = of[0]
-    cdef Py_ssize_t i, l
+    cdef Py_ssize_t i, lane, k
     for i in range(length // lanes):
-        for l in range(lanes):
-            velocity[i * lanes + l] = n.momentum[l] * values[length + i * lanes + l] + g[i * lanes + l] * n.factor[l]
-            g[i * lanes + l] = values[i * lanes + l] - n.lr[l] * velocity[i * lanes + l]
+        for lane in range(lanes):
+            k = i * lanes + lane
+            velocity[k] = n.momentum[lane] * values[length + k] + g[k] * n.factor[lane]
+            g[k] = values[k] - n.lr[lane] * velocity[k]
 
 
 cdef Py_ssize_t sgd(const Network* net, const double* factor, double* gradient) noexcept nogil:
     """Gradient descent; with momentum, velocity = momentum * velocity + gradient takes the gradient's place."""
-    cdef Py_ssize_t length = net.at.parameters_width, l
+    cdef Py_ssize_t length = net.at.parameters_width, lane
     cdef Numbers of = numbers_of(net, factor)
     if net.of.of_optimizer[0] == 0.0:
-        for l in range(net.at.lanes):
-            of.lr[l] = 1.0 if is_plain_sgd(net) else of.lr[l]
+        for lane in range(net.at.lanes):
+            of.lr[lane] = 1.0 if is_plain_sgd(net) else of.lr[lane]
         if net.at.lanes == 1:
             sgd_numbers(length, 1, net.memory, &of, gradient)
         else:
@@ -137,24 +139,25 @@ cdef Py_ssize_t sgd(const Network* net, const double* factor, double* gradient) 
 cdef inline void adam_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
                               out_t gradient, out_t first, out_t second) noexcept nogil:
     cdef Numbers n = of[0]
-    cdef Py_ssize_t i, l
+    cdef Py_ssize_t i, lane, k
     cdef double g
     for i in range(length // lanes):
-        for l in range(lanes):
-            g = gradient[i * lanes + l] * n.factor[l]
-            first[i * lanes + l] = BETA_1 * values[length + i * lanes + l] + (1.0 - BETA_1) * g
-            second[i * lanes + l] = BETA_2 * values[2 * length + i * lanes + l] + (1.0 - BETA_2) * (g * g)
-            gradient[i * lanes + l] = values[i * lanes + l] * n.decay[l] - n.lr[l] * (
-                (first[i * lanes + l] / (1.0 - n.beta_1[l])) / (sqrt(second[i * lanes + l] / (1.0 - n.beta_2[l])) + EPSILON))
+        for lane in range(lanes):
+            k = i * lanes + lane
+            g = gradient[k] * n.factor[lane]
+            first[k] = BETA_1 * values[length + k] + (1.0 - BETA_1) * g
+            second[k] = BETA_2 * values[2 * length + k] + (1.0 - BETA_2) * (g * g)
+            gradient[k] = values[k] * n.decay[lane] - n.lr[lane] * (
+                (first[k] / (1.0 - n.beta_1[lane])) / (sqrt(second[k] / (1.0 - n.beta_2[lane])) + EPSILON))
 
 
 cdef Py_ssize_t adam_with_decay(const Network* net, Numbers* of, double* gradient) noexcept nogil:
-    cdef Py_ssize_t length = net.at.parameters_width, lanes = net.at.lanes, l
+    cdef Py_ssize_t length = net.at.parameters_width, lanes = net.at.lanes, lane
     cdef const double* before = net.memory + net.at.powers
     cdef double* powers = gradient + net.at.powers
-    for l in range(lanes):
-        powers[l] = of.beta_1[l] = before[l] * BETA_1
-        powers[lanes + l] = of.beta_2[l] = before[lanes + l] * BETA_2
+    for lane in range(lanes):
+        powers[lane] = of.beta_1[lane] = before[lane] * BETA_1
+        powers[lanes + lane] = of.beta_2[lane] = before[lanes + lane] * BETA_2
     if lanes == 1:
         adam_numbers(length, 1, net.memory, of, gradient, gradient + length, gradient + 2 * length)
     else:
@@ -171,9 +174,9 @@ cdef Py_ssize_t adam(const Network* net, const double* factor, double* gradient)
 cdef Py_ssize_t adamw(const Network* net, const double* factor, double* gradient) noexcept nogil:
     """Loshchilov and Hutter (2019)."""
     cdef Numbers of = numbers_of(net, factor)
-    cdef Py_ssize_t l
-    for l in range(net.at.lanes):
-        of.decay[l] = 1.0 - net.of[l].lr * net.of[l].of_optimizer[0]
+    cdef Py_ssize_t lane
+    for lane in range(net.at.lanes):
+        of.decay[lane] = 1.0 - net.of[lane].lr * net.of[lane].of_optimizer[0]
     return adam_with_decay(net, &of, gradient)
 
 
@@ -181,22 +184,23 @@ cdef Py_ssize_t adamw(const Network* net, const double* factor, double* gradient
 
 cdef inline void penalty_delta(Py_ssize_t length, Py_ssize_t lanes, const double* l1, const double* weights,
                                out_t g) noexcept nogil:
-    cdef Py_ssize_t i, l
+    cdef Py_ssize_t i, lane, k
     for i in range(length // lanes):
-        for l in range(lanes):
-            g[i * lanes + l] += l1[l] if weights[i * lanes + l] > 0.0 else -l1[l] if weights[i * lanes + l] < 0.0 else 0.0
+        for lane in range(lanes):
+            k = i * lanes + lane
+            g[k] += l1[lane] if weights[k] > 0.0 else -l1[lane] if weights[k] < 0.0 else 0.0
 
 
 cdef void add_penalty(const Network* net, double* gradient) noexcept nogil:
     """That of l1 times the sum of all |w| over the input and the recurrent weights."""
     cdef const Layout* at = &net.at
     cdef const double* weights = net.memory + at.w_input_hidden
-    cdef Py_ssize_t length = at.stride * (at.input_size + at.hidden_size), l
+    cdef Py_ssize_t length = at.stride * (at.input_size + at.hidden_size), lane
     cdef double[LANES] l1
     if net.of.l1 == 0.0:
         return
-    for l in range(at.lanes):
-        l1[l] = net.of[l].l1
+    for lane in range(at.lanes):
+        l1[lane] = net.of[lane].l1
     if at.lanes == 1:       # the recurrent weights lie right behind those of the input
         penalty_delta(length, 1, l1, weights, gradient + at.w_input_hidden)
     else:
@@ -207,13 +211,13 @@ cdef void clip_factor(const Network* net, double* gradient, double* factor) noex
     """What the gradient is multiplied by so that its norm is at most clip (Pascanu et al. 2013); NaN if it has none."""
     cdef double[LANES] length
     cdef double clip
-    cdef Py_ssize_t l
+    cdef Py_ssize_t lane
     if net.of.clip < INFINITY:
         norm(net, gradient, length)
-    for l in range(net.at.lanes):
-        clip, factor[l] = net.of[l].clip, 1.0
+    for lane in range(net.at.lanes):
+        clip, factor[lane] = net.of[lane].clip, 1.0
         if clip < INFINITY:
-            factor[l] = NAN if not isfinite(length[l]) else clip / length[l] if length[l] > clip else 1.0
+            factor[lane] = NAN if not isfinite(length[lane]) else clip / length[lane] if length[lane] > clip else 1.0
 
 
 cdef bint commit(const Network* net, Tape tape, const double* row, Py_ssize_t changed, Py_ssize_t lane) noexcept nogil:

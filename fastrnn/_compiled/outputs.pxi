@@ -4,33 +4,33 @@
 # Where there are lanes, a number is one a lane. What is inlined with a constant for their number is in vectors.
 
 cdef inline void max_of(Py_ssize_t size, Py_ssize_t lanes, const double* values, double* largest) noexcept nogil:
-    cdef Py_ssize_t i, l
-    for l in range(lanes):
-        largest[l] = values[l]
+    cdef Py_ssize_t i, lane
+    for lane in range(lanes):
+        largest[lane] = values[lane]
     for i in range(1, size):
-        for l in range(lanes):
-            largest[l] = values[i * lanes + l] if values[i * lanes + l] > largest[l] else largest[l]
+        for lane in range(lanes):
+            largest[lane] = values[i * lanes + lane] if values[i * lanes + lane] > largest[lane] else largest[lane]
 
 
 cdef inline void softmax(Py_ssize_t size, Py_ssize_t lanes, const double* sums, double* result,
                          double* total) noexcept nogil:
     """exp(a - max a) / total: no overflow; total: of the exponentials."""
     cdef double[LANES] largest, sum_of
-    cdef Py_ssize_t i, l
+    cdef Py_ssize_t i, lane
     max_of(size, lanes, sums, largest)
     for i in range(size):
-        for l in range(lanes):
-            result[i * lanes + l] = fast_exp(sums[i * lanes + l] - largest[l])
-    for l in range(lanes):
-        sum_of[l] = 0.0
+        for lane in range(lanes):
+            result[i * lanes + lane] = fast_exp(sums[i * lanes + lane] - largest[lane])
+    for lane in range(lanes):
+        sum_of[lane] = 0.0
     for i in range(size):
-        for l in range(lanes):
-            sum_of[l] += result[i * lanes + l]
+        for lane in range(lanes):
+            sum_of[lane] += result[i * lanes + lane]
     for i in range(size):
-        for l in range(lanes):
-            result[i * lanes + l] = result[i * lanes + l] / sum_of[l]
-    for l in range(lanes):
-        total[l] = sum_of[l]
+        for lane in range(lanes):
+            result[i * lanes + lane] = result[i * lanes + lane] / sum_of[lane]
+    for lane in range(lanes):
+        total[lane] = sum_of[lane]
 
 
 cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t steps, double* result,
@@ -104,28 +104,30 @@ cdef void decide_class(Py_ssize_t size, const double* predictions, double* decis
     decisions[0] = likeliest(size, predictions)
 
 
-# ---- losses: of every step, and its gradient by the sums. Until backward comes, by_output is free ----
+# ---- helpers: losses, inlined with a constant for the number of lanes ----
 
 cdef inline void half_squared_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* targets,
                                       Py_ssize_t lanes) noexcept nogil:
     cdef double[LANES] loss
     cdef double value, error
-    cdef Py_ssize_t size = net.at.output_size, t, i, l
+    cdef Py_ssize_t size = net.at.output_size, t, i, lane
     cdef slope_t slope = net.output.slope
     cdef Row row
     for t in range(steps):
         row = row_at(net, rows, t)
-        for l in range(lanes):
-            loss[l] = 0.0
+        for lane in range(lanes):
+            loss[lane] = 0.0
         for i in range(size):
-            for l in range(lanes):
-                value = row.gradient[i * lanes + l]
-                error = value - targets[(t * size + i) * lanes + l]
-                loss[l] += error * error
-                row.gradient[i * lanes + l] = error * slope(value) if slope else error
-        for l in range(lanes):
-            row.loss[l] = 0.5 * loss[l]
+            for lane in range(lanes):
+                value = row.gradient[i * lanes + lane]
+                error = value - targets[(t * size + i) * lanes + lane]
+                loss[lane] += error * error
+                row.gradient[i * lanes + lane] = error * slope(value) if slope else error
+        for lane in range(lanes):
+            row.loss[lane] = 0.5 * loss[lane]
 
+
+# ---- losses: of every step, and its gradient by the sums. Until backward comes, by_output is free ----
 
 cdef void half_squared_error(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
     """Half the sum of the squared errors."""
@@ -146,11 +148,13 @@ cdef void log1p_exp(Py_ssize_t length, const double* sums, Py_ssize_t stride, do
         result[i * result_stride] = fast_log1p(result[i * result_stride])
 
 
+# ---- helpers: and the others ----
+
 cdef inline void binary_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* targets,
                                 Py_ssize_t lanes) noexcept nogil:
     cdef double[LANES] loss
     cdef double a
-    cdef Py_ssize_t size = net.at.output_size, t, i, l
+    cdef Py_ssize_t size = net.at.output_size, t, i, lane
     cdef Row row
     if size * lanes == 1:       # the logs side by side: those of all steps, or those of all outputs of a step
         log1p_exp(steps, rows + net.at.sums, net.at.row, net.slate + net.at.by_output, net.at.slate)
@@ -158,17 +162,40 @@ cdef inline void binary_numbers(const Network* net, double* rows, Py_ssize_t ste
         row = row_at(net, rows, t)
         if size * lanes > 1:
             log1p_exp(size * lanes, row.sums, 1, row.by_output, 1)
-        for l in range(lanes):
-            loss[l] = 0.0
+        for lane in range(lanes):
+            loss[lane] = 0.0
         for i in range(size):
-            for l in range(lanes):
-                a = row.sums[i * lanes + l]
-                loss[l] += (((a if a > 0.0 else 0.0) - a * targets[(t * size + i) * lanes + l])
-                            + row.by_output[i * lanes + l])
-                row.gradient[i * lanes + l] -= targets[(t * size + i) * lanes + l]
-        for l in range(lanes):
-            row.loss[l] = loss[l]
+            for lane in range(lanes):
+                a = row.sums[i * lanes + lane]
+                loss[lane] += (((a if a > 0.0 else 0.0) - a * targets[(t * size + i) * lanes + lane])
+                               + row.by_output[i * lanes + lane])
+                row.gradient[i * lanes + lane] -= targets[(t * size + i) * lanes + lane]
+        for lane in range(lanes):
+            row.loss[lane] = loss[lane]
 
+
+cdef inline void class_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* targets,
+                               Py_ssize_t lanes) noexcept nogil:
+    cdef double[LANES] largest
+    cdef Py_ssize_t size = net.at.output_size, t, lane, place
+    cdef Row row
+    for t in range(steps):
+        row = row_at(net, rows, t)
+        softmax(size, lanes, row.sums, row.gradient, row.by_output)
+        max_of(size, lanes, row.sums, largest)
+        for lane in range(lanes):
+            row.loss[lane] = NAN
+            if 0.0 <= targets[t * lanes + lane] < size:
+                place = <Py_ssize_t> targets[t * lanes + lane] * lanes + lane
+                row.gradient[place] -= 1.0
+                row.loss[lane] = row.sums[place] - largest[lane]
+    for t in range(steps):      # the logs of all steps side by side
+        row = row_at(net, rows, t)
+        for lane in range(lanes):
+            row.loss[lane] = fast_log(row.by_output[lane]) - row.loss[lane]
+
+
+# ---- the other losses ----
 
 cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t steps,
                                const double* targets) noexcept nogil:
@@ -178,27 +205,6 @@ cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t step
         binary_numbers(net, rows, steps, targets, 1)
     else:
         binary_numbers(net, rows, steps, targets, LANES)
-
-
-cdef inline void class_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* targets,
-                               Py_ssize_t lanes) noexcept nogil:
-    cdef double[LANES] largest
-    cdef Py_ssize_t size = net.at.output_size, t, l, place
-    cdef Row row
-    for t in range(steps):
-        row = row_at(net, rows, t)
-        softmax(size, lanes, row.sums, row.gradient, row.by_output)
-        max_of(size, lanes, row.sums, largest)
-        for l in range(lanes):
-            row.loss[l] = NAN
-            if 0.0 <= targets[t * lanes + l] < size:
-                place = <Py_ssize_t> targets[t * lanes + l] * lanes + l
-                row.gradient[place] -= 1.0
-                row.loss[l] = row.sums[place] - largest[l]
-    for t in range(steps):      # the logs of all steps side by side
-        row = row_at(net, rows, t)
-        for l in range(lanes):
-            row.loss[l] = fast_log(row.by_output[l]) - row.loss[l]
 
 
 cdef void cross_entropy(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:

@@ -219,36 +219,27 @@ cdef class RNNCore:
         """
         cdef Body body = self._body()
         cdef HeldCourse held = HeldCourse(body, data, validation)
-        cdef Network net
-        cdef Settings settings
         cdef Course* of = &held.of
-        cdef Window window
-        cdef Network wide
-        cdef Settings[LANES] in_lanes
         cdef Py_ssize_t epoch
         cdef Training training
         cdef Work work = Work(0.0, show_training, &training)
         cdef Tape tape = None
-        window.of[0] = of
         check_list(losses, "losses")
         check_list(validation_losses, "validation_losses")
         for epoch in range(epochs):
-            net, settings = body.net, body.settings     # `report` may have changed the settings
-            net.of = &settings
-            tape = held.tape_for(&net, tape, settings.window)
-            window.wide = held.widen(&net, &wide, in_lanes, tape)
+            tape = held.begin_epoch(body, tape)     # `report` may have changed the settings
             training.body, training.tape = <PyObject*> body, <PyObject*> tape
             of.judged = False
             try:
                 with nogil:
-                    train_epoch(&net, tape, &window, &work)
+                    train_epoch(&held.net, tape, &held.window, &work)
             finally:
                 show_training(&training)
                 if of.judged:
                     validation_losses.append(of.validation_loss)
             if of.at_sequence >= 0:
-                raise diverged(place_of(epoch, of.at_sequence, of.data.count, of.at_step), settings.lr,
-                               settings.clip)
+                raise diverged(place_of(epoch, of.at_sequence, of.data.count, of.at_step), held.settings.lr,
+                               held.settings.clip)
             if not of.goes_on:
                 break
             losses.append(of.total.loss / of.total.weight)
@@ -261,24 +252,20 @@ cdef class RNNCore:
         """The mean loss; `gradient` takes that of the parameters, row by row in their order, unless it is None."""
         cdef Body body = self._body()
         cdef HeldCourse held = HeldCourse(body, data, None)
-        cdef Network net = body.net
-        cdef Settings settings = body.settings
         cdef Buffer target = None if gradient is None else Buffer(gradient, PyBUF_WRITABLE)
-        cdef Window window
-        cdef Tape tape
+        cdef Tape tape = held.begin(body, None, body.net.at.block if gradient is None else held.data.lengths.longest)
         cdef Work work = Work(0.0, NULL, NULL)
-        window.of[0] = &held.of
-        settings.batch_size, settings.window = 1 if gradient is None else 0, 0
-        net.of = &settings
-        tape = held.tape_for(&net, None, net.at.block if gradient is None else 0)
+        held.settings.window = 0
         if gradient is None:
             with nogil:
-                evaluate(&net, tape, <data_t*> &held.of.data, &held.of.total, &work)
+                evaluate(&held.net, tape, <data_t*> &held.of.data, &held.of.total, &work)
         else:
             target.hold_to(body.spec.count)
+            if tape.states.length < held.of.data.count * body.zeros.length:
+                tape.states = Doubles(held.of.data.count * body.zeros.length)
             with nogil:
-                gradient_of(&net, tape, &window, &work)
-            body.copy_views(tape.proposal - net.memory, <double*> target.view.buf, False)
+                gradient_of(&held.net, tape, &held.window, &work)
+            body.copy_views(tape.proposal - held.net.memory, <double*> target.view.buf, False)
         return held.of.total.loss / held.of.total.weight
 
     def _moments(self, data, bint of_targets, /):
@@ -411,7 +398,7 @@ cdef class RNNCore:
         cdef double* targets = x + body.net.at.input_size
         cdef double* predictions = targets + body.net.at.target_size
         cdef double* row
-        cdef Py_ssize_t waiting
+        cdef Py_ssize_t waiting, wanted
         cdef Tape tape
         cdef Work work = Work(0.0, NULL, NULL)
         if not body.is_ready:
@@ -420,7 +407,8 @@ cdef class RNNCore:
             net, settings, waiting = body.net, body.settings, body.waiting
             net.of = &settings
             # It grows with the steps that wait: an update may be long in coming.
-            tape = body.tape_for(waiting + 1, max(settings.window if 0 < settings.window < ROWS else ROWS, 2 * waiting), True)
+            wanted = settings.window if 0 < settings.window < ROWS else ROWS
+            tape = body.tape_for(waiting + 1, max(wanted, 2 * waiting), True)
             row = tape.rows + waiting * net.at.row
             tape.busy = True
             try:

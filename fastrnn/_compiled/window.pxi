@@ -36,10 +36,10 @@ cdef void use_for(Network* net, Tape tape, Py_ssize_t steps) noexcept nogil:
 
 cdef double* spread(const double* numbers, Py_ssize_t length, double* start) noexcept nogil:
     """Each to all lanes; returns the end."""
-    cdef Py_ssize_t i, l
+    cdef Py_ssize_t i, lane
     for i in range(length):
-        for l in range(LANES):
-            start[i * LANES + l] = numbers[i]
+        for lane in range(LANES):
+            start[i * LANES + lane] = numbers[i]
     return start + length * LANES
 
 
@@ -61,21 +61,21 @@ cdef void use_shared(const Network* net, Network* wide, Tape tape) noexcept nogi
 
 
 cdef void fold_lane(const Network* net, const Network* wide, const double* own, double* result,
-                    Py_ssize_t l) noexcept nogil:
+                    Py_ssize_t lane) noexcept nogil:
     """Add the gradient of one lane, laid out in lanes, to that of the network."""
     cdef const Layout* at = &net.at
     cdef const Layout* from_ = &wide.at
     cdef Py_ssize_t i, j
     for j in range(1 + at.input_size + at.hidden_size):
         for i in range(at.gates_size):
-            result[at.b_hidden + j * at.stride + i] += own[from_.b_hidden + j * from_.stride + i * LANES + l]
+            result[at.b_hidden + j * at.stride + i] += own[from_.b_hidden + j * from_.stride + i * LANES + lane]
     for i in range(at.own_size):
-        result[at.own + i] += own[from_.own + i * LANES + l]
+        result[at.own + i] += own[from_.own + i * LANES + lane]
     for i in range(at.output_size):
         for j in range(at.hidden_size):
             result[at.w_hidden_output + i * at.hidden_width + j] += (
-                own[from_.w_hidden_output + i * from_.hidden_width + j * LANES + l])
-        result[at.b_output + i] += own[from_.b_output + i * LANES + l]
+                own[from_.w_hidden_output + i * from_.hidden_width + j * LANES + lane])
+        result[at.b_output + i] += own[from_.b_output + i * LANES + lane]
 
 
 # ---- a window, forward ----
@@ -86,11 +86,13 @@ cdef void forward(const Network* net, double* rows, Py_ssize_t steps, numbers_t*
     inputs: of each lane; NULL where it waits, on whatever stands there.
     """
     cdef const Layout* at = &net.at
-    cdef Py_ssize_t l
-    for l in range(at.lanes):
-        if inputs[l]:
-            scale_numbers(steps, inputs[l], at.input_size, net.of[l].input_mean, net.of[l].input_scale, at.lanes,
-                          at.row, rows + at.x + l)
+    cdef const Settings* of
+    cdef Py_ssize_t lane
+    for lane in range(at.lanes):
+        if inputs[lane]:
+            of = &net.of[lane]
+            scale_numbers(steps, inputs[lane], at.input_size, of.input_mean, of.input_scale, at.lanes, at.row,
+                          rows + at.x + lane)
     net.cell.forward(net, rows, steps)
 
 
@@ -124,14 +126,16 @@ cdef void predictions_of(const Network* net, const double* rows, Py_ssize_t step
 cdef void losses_of(const Network* net, double* rows, Py_ssize_t steps, numbers_t* targets) noexcept nogil:
     """The loss of each step and its gradient by the sums, after read_out; targets in the units of the data, as forward
     takes inputs."""
-    cdef Py_ssize_t size = net.at.target_size, lanes = net.at.lanes, l
+    cdef Py_ssize_t size = net.at.target_size, lanes = net.at.lanes, lane
+    cdef const Settings* of
     if lanes == 1 and net.of.target_mean == NULL:
         net.loss.loss(net, rows, steps, targets[0])
         return
-    for l in range(lanes):
-        if targets[l]:
-            scale_numbers(steps, targets[l], size, net.of[l].target_mean, net.of[l].target_scale, lanes, size * lanes,
-                          net.taken_targets + l)
+    for lane in range(lanes):
+        if targets[lane]:
+            of = &net.of[lane]
+            scale_numbers(steps, targets[lane], size, of.target_mean, of.target_scale, lanes, size * lanes,
+                          net.taken_targets + lane)
     net.loss.loss(net, rows, steps, net.taken_targets)
 
 
@@ -151,24 +155,27 @@ cdef void begin_backward(Network* net, Tape tape, Py_ssize_t steps) noexcept nog
         pack_rows(&net.parameters.hidden, net.at.hidden_size, &net.w_rows)
 
 
-# ---- a pass over at most `block` steps ----
+# ---- helpers: the share of each loss in that of the update ----
 
 cdef inline void share_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* scale,
                                Py_ssize_t lanes) noexcept nogil:
-    cdef Py_ssize_t t, i, l
+    cdef Py_ssize_t t, i, k, lane
     cdef double[LANES] share
     cdef Row row
     for t in range(steps):
         row = row_at(net, rows, t)
-        for l in range(lanes):
-            share[l] = scale[l] * row.weight[l]
+        for lane in range(lanes):
+            share[lane] = scale[lane] * row.weight[lane]
         for i in range(net.at.output_size):
-            for l in range(lanes):
-                row.by_output[i * lanes + l] = 0.0 if row.weight[l] == 0.0 else share[l] * row.gradient[i * lanes + l]
+            for lane in range(lanes):
+                k = i * lanes + lane
+                row.by_output[k] = 0.0 if row.weight[lane] == 0.0 else share[lane] * row.gradient[k]
         if lanes == 1 and row.weight[0] == 0.0:     # is_surely_finite looks at them
             row.loss[0] = 0.0
             fill(row.gradient, net.at.output_size, 0.0)
 
+
+# ---- a pass over at most `block` steps ----
 
 cdef void backward(const Network* net, double* rows, Py_ssize_t steps, const double* scale, double* by_state,
                    bint further) noexcept nogil:
@@ -196,42 +203,46 @@ cdef int gradients(const Network* net, const double* rows, Py_ssize_t steps, Way
     return 0
 
 
-cdef void begin_lane(const Network* net, Tape tape, double* own, Py_ssize_t l) noexcept nogil:
+# ---- helpers: passes over a window ----
+
+cdef void begin_lane(const Network* net, Tape tape, double* own, Py_ssize_t lane) noexcept nogil:
     """What ran in it up to here, while it waited, leaves nothing behind."""
     cdef Py_ssize_t lanes = net.at.lanes, i
     for i in range(net.at.states * net.at.hidden_width // lanes):
-        tape.by_state[i * lanes + l] = 0.0
+        tape.by_state[i * lanes + lane] = 0.0
     for i in range(net.at.parameters_width // lanes):
-        own[i * lanes + l] = -0.0
+        own[i * lanes + lane] = -0.0
 
 
 cdef int gradient_in_passes(Network* net, Tape tape, Py_ssize_t* ends, const double* scale, Way way, double* own,
                             Work* work) except -1 nogil:
     """Go back over a window in passes, each backward and then its gradients, which find in the cache what backward has
     left there. ends: the steps of each lane; what comes after its last weight has no part in it."""
-    cdef Py_ssize_t lanes = net.at.lanes, longest = 0, stop, start, l
-    for l in range(lanes):
-        while ends[l] > 0 and tape.rows[(ends[l] - 1) * net.at.row + net.at.weight + l] == 0.0:
-            ends[l] -= 1
-        longest = max(longest, ends[l])
+    cdef Py_ssize_t lanes = net.at.lanes, longest = 0, stop, start, lane
+    for lane in range(lanes):
+        while ends[lane] > 0 and tape.rows[(ends[lane] - 1) * net.at.row + net.at.weight + lane] == 0.0:
+            ends[lane] -= 1
+        longest = max(longest, ends[lane])
     copy_padded(net.zeros, net.at.states * net.at.hidden_width, tape.by_state)
     stop = longest
     while stop > 0:
         start = max(0, stop - net.at.block)
-        for l in range(lanes if lanes > 1 else 0):
-            if ends[l] < stop:          # a pass does not go beyond where a lane begins
-                start = max(start, ends[l])
-            elif ends[l] == stop and stop < longest:
-                begin_lane(net, tape, own, l)
+        for lane in range(lanes if lanes > 1 else 0):
+            if ends[lane] < stop:          # a pass does not go beyond where a lane begins
+                start = max(start, ends[lane])
+            elif ends[lane] == stop and stop < longest:
+                begin_lane(net, tape, own, lane)
         backward(net, tape.rows + start * net.at.row, stop - start, scale, tape.by_state, start > 0)
         gradients(net, tape.rows + start * net.at.row, stop - start, way, own, work)
         look_for_signals(work, (stop - start) * net.at.work)
         stop = start
-    for l in range(lanes):
-        if ends[l] == 0 and longest > 0:
-            begin_lane(net, tape, own, l)
+    for lane in range(lanes):
+        if ends[lane] == 0 and longest > 0:
+            begin_lane(net, tape, own, lane)
     return 0
 
+
+# ---- the gradient of a window ----
 
 cdef int add_gradient(Network* net, Tape tape, Py_ssize_t* ends, const double* scale, bint first,
                       Work* work) except -1 nogil:

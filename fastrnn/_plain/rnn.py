@@ -8,12 +8,14 @@ from types import MappingProxyType
 from fastrnn._checks import check_length, check_lengths, check_list, diverged, doubles
 from fastrnn._kinds import Spec
 from fastrnn._plain.cells import ACTIVATIONS, CELLS
-from fastrnn._plain.data import Data, find_unscaled, moments
-from fastrnn._plain.learning import Course, evaluate, gradient_of, place_of, put_back_best, train_epoch, update_from
+from fastrnn._plain.data import Data
+from fastrnn._plain.learning import gradient_of, train_epoch, update_from
+from fastrnn._plain.measuring import Course, evaluate, place_of, put_back_best
 from fastrnn._plain.network import Network, Row
 from fastrnn._plain.optimizers import OPTIMIZERS
 from fastrnn._plain.outputs import LOSSES, OUTPUTS, any_nan
 from fastrnn._plain.running import generate_steps, predict_sequence
+from fastrnn._plain.scales import find_unscaled, moments
 from fastrnn._plain.sums import Vector
 from fastrnn._plain.window import forward, losses_of, predictions_of, read_out
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from fastrnn._plain.data import scale_numbers, unscale_numbers
 from fastrnn._plain.network import Network, Row
+from fastrnn._plain.scales import scale_numbers, unscale_numbers
 from fastrnn._plain.sums import Matrix, Vector, add_products, sum_of_products
 
 # ---- a window, forward ----
