@@ -1,4 +1,4 @@
-"""The error of fastrnn's own exp, sigmoid and tanh against mpmath: `python bench/accuracy.py` takes some minutes.
+"""The error of fastrnn's own exp, sigmoid, tanh and logs against mpmath: `python bench/accuracy.py` takes some minutes.
 
 An ulp is the distance between the doubles on both sides of the true value. Every core gives the bits of the twin, which
 is what is measured here: tests/test_rnn_numbers.py and tests/test_rnn_identity.py hold them to it.
@@ -28,19 +28,43 @@ def tiny(points):
     return 10.0 ** draw.uniform(-323, 0, points) * draw.choice([-1.0, 1.0], points)
 
 
+def sizes(points):
+    """Of all magnitudes that a double can have."""
+    return 2.0 ** draw.uniform(-1074, 1024, points)
+
+
+def near(points):
+    return draw.choice([-1.0, 1.0], points) * 10.0 ** draw.uniform(-15, -1, points)
+
+
 def joins(low, high, points):
     """Near the odd multiples of ln(2) / 4, where one power of two follows another: there the errors are the largest."""
     k = draw.integers(math.ceil(low / LN_2 * 2), math.floor(high / LN_2 * 2), points)
-    x = (k + 0.5 + draw.choice([-1.0, 1.0], points) * 10.0 ** draw.uniform(-15, -1, points)) * LN_2 / 2
+    x = (k + 0.5 + near(points)) * LN_2 / 2
     return x[(x > low) & (x < high)]
+
+
+def joins_of_log(points):
+    """Near sqrt(2) times small powers of two."""
+    return math.sqrt(2.0) * 2.0 ** draw.integers(-3, 3, points) * (1.0 + near(points))
 
 
 RANGES = {
     "exp": [(-745.2, 709.78), (-708.4, 709.78), (-1.0, 1.0), (-0.001, 0.001)],
     "sigmoid": [(-745.2, 40.0), (-10.0, 10.0), (-1.0, 1.0)],
     "tanh": [(-22.5, 22.5), (-2.0, 2.0), (0.17, 0.6), (3.0, 4.0)],
+    "log": [(0.0, 20.0), (0.35, 2.9), (0.7, 1.42), (0.999, 1.001)],
+    "log1p": [(-1.0, 20.0), (0.0, 1.0), (-0.3, 0.42), (-0.001, 0.001)],
 }
-TRUE = {"exp": mpmath.exp, "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "tanh": mpmath.tanh}
+SIZES = {"log": sizes, "log1p": lambda points: numpy.concatenate([tiny(points // 2), sizes(points - points // 2)])}
+JOINS = {"log": joins_of_log, "log1p": lambda points: joins_of_log(points) - 1.0}
+TRUE = {
+    "exp": mpmath.exp,
+    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "tanh": mpmath.tanh,
+    "log": mpmath.log,
+    "log1p": mpmath.log1p,
+}
 
 
 def errors(name, points):
@@ -55,8 +79,8 @@ def main(points):
     print(f"{'function':10}{'range':>22}{'points':>12}{'largest error':>16}   at")
     for name, ranges in RANGES.items():
         sets = {f"{low} to {high}": spread(low, high, points // len(ranges)) for low, high in ranges}
-        sets["+-1 to least"] = tiny(points // 4)
-        sets["where k changes"] = joins(*ranges[0], points // 4)
+        sets["of all sizes"] = SIZES.get(name, tiny)(points // 4)
+        sets["where k changes"] = JOINS[name](points // 4) if name in JOINS else joins(*ranges[0], points // 4)
         for label, x in sets.items():
             worst, at = max(errors(name, x))
             print(f"{name:10}{label:>22}{len(x):12,}{worst:12.3f} ulp   {at!r}", flush=True)

@@ -235,9 +235,9 @@ class RNN(Base, core.RNNCore):
     copied once. Bad values raise TypeError or ValueError before anything changes, and a result that is not a number
     OverflowError.
 
-    All is computed with fastrnn's own exp, tanh and sigmoid, in the same order of the same double operations on every
-    core, in pure Python too. SimpleRNN uses the platform's exp, as the notebook does: so a network of one sigmoid unit
-    that learns online follows SimpleRNN to within rounding, and not bit for bit.
+    All is computed with fastrnn's own exp, tanh, sigmoid and log, in the same order of the same double operations on
+    every core, in pure Python too. SimpleRNN uses the platform's exp, as the notebook does: so a network of one sigmoid
+    unit that learns online follows SimpleRNN to within rounding, and not bit for bit.
 
     Two networks are equal when all but losses, validation_losses, best_epoch and seed are. They can be saved, copied
     and pickled. Threads: as with SimpleRNN.
