@@ -5,13 +5,16 @@ Every memoryview but the parameters is one-dimensional and C-contiguous, of floa
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import SupportsFloat, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex
 
 from fastrnn._data import Examples as _Examples
 from fastrnn._kinds import Spec
 
 _Numbers = list[float] | None
 _Scales = tuple[_Numbers, _Numbers, _Numbers, _Numbers]  # mean and scale of the inputs, and those of the targets
+
+lanes: int
+stops: dict[int, memoryview[int]]
 
 def copy_numbers(values: list[object], start: int, stop: int, out: memoryview[float], /) -> int: ...
 def is_aligned(values: memoryview[float], /) -> bool: ...
@@ -108,3 +111,12 @@ class RNNCore:
     def _step(self) -> float | list[float] | None: ...
     def _learn(self, weight: float, /) -> float | list[float] | None: ...
     def reset(self) -> None: ...
+
+def train_in_lanes(
+    network: RNNCore,
+    longest: int,
+    sequences: int,
+    take: Callable[[], Any],
+    done: Callable[[Any, int | None, Exception | None], object],
+    /,
+) -> None: ...

@@ -14,6 +14,7 @@ from __future__ import annotations
 from math import exp, isfinite, nan
 
 from fastrnn._checks import check_length, check_list, diverged, not_negative, number
+from fastrnn._plain.many import train_in_lanes as train_in_lanes
 from fastrnn._plain.outputs import likeliest
 from fastrnn._plain.rnn import RNNCore as RNNCore
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 lanes = 1  # trainings side by side
+stops: dict[int, memoryview[int]] = {}  # of threads that another may want to stop: nobody looks, for there are none
 
 # ---- what crosses the boundary: numbers and float64 buffers ----
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import warnings
-from collections import deque
 from time import monotonic
 
 from fastrnn import _data
@@ -18,6 +15,7 @@ from fastrnn.simple import SimpleRNN
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Hashable, Iterable
     from typing import Any
 
@@ -83,10 +81,13 @@ def train_all(trainings: Iterable[Training], *, threads: int | None = None, prog
     Trainer(listed, number_of(threads), progress).run()
     failed = [i for i, training in enumerate(listed) if training.error is not None]
     if failed:
+        import warnings  # here, as threading below: they cost as much as half of fastrnn
+
         first = listed[failed[0]].error
         which = ", ".join(map(str, failed[:10])) + (", ..." if len(failed) > 10 else "")
         warnings.warn(
-            f"{len(failed)} of {len(listed)} trainings failed ({which}; see their `error`), the first one with: {first}",
+            f"{len(failed)} of {len(listed)} trainings failed ({which}; see their `error`), "
+            f"the first one with: {first}",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -129,6 +130,8 @@ class Trainer:
     """One call of train_all()."""
 
     def __init__(self, trainings: list[Training], threads: int, progress: bool) -> None:
+        from collections import deque
+
         self.trainings, self.threads = trainings, threads if core.lanes > 1 else 1  # plain Python gains nothing
         self.stop = memoryview(bytearray(8)).cast("q")  # 1: all threads are to end
         self.alone: deque[Any] = deque()  # jobs, and trainings of a SimpleRNN
@@ -153,7 +156,10 @@ class Trainer:
     # ---- before ----
 
     def prepare(self) -> None:
-        take, kinds = Memory(), {}
+        from collections import deque
+
+        take = Memory()
+        kinds: dict[Hashable, list[Job]] = {}
         for training in self.trainings:
             network = training.network
             if isinstance(network, SimpleRNN):
@@ -161,14 +167,14 @@ class Trainer:
                 continue
             try:
                 job = Job(network, training.inputs, training.targets, training.sample_weight, training.validation, take)
-                job.begin()
+                job.begin(level=7)
             except (TypeError, ValueError) as error:
                 self.ends(training, error)
                 continue
             self.of_job[id(job)] = training
             kinds.setdefault(kind_of(network), []).append(job)
         for jobs in kinds.values():
-            if core.lanes > 1 and len(jobs) >= FEWEST and pays(jobs[0].network):
+            if len(jobs) >= FEWEST and pays(jobs[0].network):
                 # Those that take long first, and beside each other those that take as long.
                 jobs.sort(key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths)))
                 self.groups.append(deque(jobs))
@@ -178,6 +184,8 @@ class Trainer:
     # ---- the work ----
 
     def work_in_threads(self) -> None:
+        import threading
+
         threads = [threading.Thread(target=self.work_in_thread, name="fastrnn") for _ in range(self.threads)]
         try:
             for thread in threads:
@@ -194,7 +202,9 @@ class Trainer:
             raise self.error
 
     def work_in_thread(self) -> None:
-        core.stops[threading.get_ident()] = self.stop
+        from _thread import get_ident
+
+        core.stops[get_ident()] = self.stop
         try:
             self.work()
         except BaseException as error:  # raised again where train_all() was called
@@ -202,7 +212,7 @@ class Trainer:
                 self.error = error
             self.stop[0] = 1
         finally:
-            del core.stops[threading.get_ident()]
+            del core.stops[get_ident()]
 
     def work(self) -> None:
         for jobs in self.groups:
@@ -280,27 +290,24 @@ class Trainer:
 
 def kind_of(network: RNN) -> Hashable:
     """What networks must have in common to run in the lanes of one group."""
-    of = network._spec.of_optimizer
-    plain = tuple(
-        bool(value)
-        for name, value in zip(of, network._settings[len(network._spec.of_loss) :], strict=True)
-        if name == "momentum"
-    )
     names = ("cell", "activation", "hidden_size", "input_size", "output_size", "output", "loss", "return_sequences")
     kind = tuple(getattr(network, name) for name in (*names, "optimizer", "window"))
-    return *kind, plain, network.l1 > 0.0, network.clip is None
+    return *kind, network.momentum > 0.0, network.l1 > 0.0, network.clip is None
 
 
 def pays(network: RNN) -> bool:
-    return network.hidden_size <= UNITS_IN_LANES[network.cell]
+    size: int = network.hidden_size
+    return size <= UNITS_IN_LANES[network.cell]
 
 
 class Done:
     """The line on standard error that shows how many trainings are done."""
 
     def __init__(self, total: int) -> None:
+        from _thread import allocate_lock
+
         self.total, self.done, self.failed = total, 0, 0
-        self.start, self.shown, self.lock = monotonic(), 0.0, threading.Lock()
+        self.start, self.shown, self.lock = monotonic(), 0.0, allocate_lock()
         self.rewrites = bool(getattr(sys.stderr, "isatty", bool)())
 
     def line(self) -> str:

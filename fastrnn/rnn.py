@@ -135,8 +135,9 @@ class Job:
         self.epochs, self.losses, self.validation_losses = network.epochs, network.losses, network.validation_losses
         self.scales, self.updates, self.measured = network._scales, network._updates, len(self.validation_losses)
 
-    def begin(self) -> None:
-        self.network._take_scales(self.data)
+    def begin(self, level: int = 5) -> None:
+        """level : of the stack, where a warning belongs."""
+        self.network._take_scales(self.data, level)
 
     def end(self, best: int | None = None) -> None:
         """best : the epoch whose parameters have been put back; None where none have."""
@@ -388,7 +389,7 @@ class RNN(Base, core.RNNCore):
             above 30: tanh and sigmoid see little but its sign then, and standardize=True helps.
         """
         if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be callable, not {type_name(callback)}")
+            raise TypeError(f"callback must be a function of the network and an epoch, not {type_name(callback)}")
         job = Job(self, inputs, targets, sample_weight, validation)
         progress = Progress(self, job.epochs, job.validation is not None) if verbose else None
 
@@ -411,11 +412,11 @@ class RNN(Base, core.RNNCore):
                 progress.end()
         job.end(best)
 
-    def _take_scales(self, data: _data.Examples) -> None:
+    def _take_scales(self, data: _data.Examples, level: int) -> None:
         """With standardize=True those that are not there yet; else a look whether they would be of use."""
         scales = [*self._scales]
         if not self._spec.scales and (found := self._find_unscaled(data)):
-            warn_of_scale(*found, self.input_size)
+            warn_of_scale(*found, self.input_size, level)
         for of_targets in range(len(self._spec.scales) // 2):
             if None in scales[2 * of_targets : 2 * of_targets + 2]:
                 means, deviations = self._moments(data, bool(of_targets))
@@ -793,7 +794,7 @@ def check_result(numbers: memoryview[float]) -> None:
         raise not_a_number()
 
 
-def warn_of_scale(column: int, mean: float, deviation: float, columns: int) -> None:
+def warn_of_scale(column: int, mean: float, deviation: float, columns: int, level: int) -> None:
     import warnings
 
     which = "inputs have" if columns == 1 else f"column {column} of inputs has"
@@ -801,7 +802,7 @@ def warn_of_scale(column: int, mean: float, deviation: float, columns: int) -> N
         f"{which} a mean of {mean:.4g} and a standard deviation of {deviation:.4g}: a network learns little from "
         "numbers so far from 0 and 1. Make it with standardize=True, or scale them",
         UserWarning,
-        stacklevel=4,
+        stacklevel=level,
     )
 
 

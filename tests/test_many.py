@@ -34,10 +34,8 @@ def kind(source):
 def rows(draw, options, length):
     """Targets for a sequence."""
     count = length if options["return_sequences"] else 1
-    if options["output"] == "softmax":
-        y = draw.integers(0, 2, count)
-    else:
-        y = draw.random((count, options["output_size"]))
+    classes = options["output"] == "softmax"
+    y = draw.integers(0, 2, count) if classes else draw.random((count, options["output_size"]))
     return y if options["return_sequences"] else y[0]
 
 

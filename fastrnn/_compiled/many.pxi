@@ -1,6 +1,8 @@
-# Part of _core.pyx: many trainings side by side, one a lane. It has no twin: each gives what it gives alone.
+# Part of _core.pyx: many trainings, in lanes. The twin: _plain/many.py, where they are one after the other.
 
 lanes = LANES   # for fastrnn.many
+
+# ---- helpers: trainings in lockstep ----
 
 cdef enum:
     EPOCHS_AT_ONCE = 4096       # of one training, until its losses are handed over
@@ -9,6 +11,17 @@ cdef enum:
 cdef struct Progress:           # of a training
     Py_ssize_t left             # epochs
     Py_ssize_t losses, measured     # of them, that wait to be handed over
+
+
+cdef void note_epoch(const Course* of, Progress* progress, double* losses) noexcept nogil:
+    """Its losses wait until they can be handed over: those of training, and behind them those of validation."""
+    if of.judged:
+        losses[EPOCHS_AT_ONCE + progress.measured] = of.validation_loss
+        progress.measured += 1
+    if of.goes_on:
+        losses[progress.losses] = of.total.loss / of.total.weight
+        progress.losses += 1
+        progress.left -= 1
 
 
 cdef int train_epochs(Network* net, Tape tape, Window* window, Progress* progress, double* losses,
@@ -28,17 +41,6 @@ cdef int train_epochs(Network* net, Tape tape, Window* window, Progress* progres
                 note_epoch(of, &progress[lane], losses + lane * 2 * EPOCHS_AT_ONCE)
                 enough |= not of.goes_on or not progress[lane].left or progress[lane].losses == EPOCHS_AT_ONCE
     return 0
-
-
-cdef void note_epoch(const Course* of, Progress* progress, double* losses) noexcept nogil:
-    """Its losses wait until they can be handed over: those of training, and behind them those of validation."""
-    if of.judged:
-        losses[EPOCHS_AT_ONCE + progress.measured] = of.validation_loss
-        progress.measured += 1
-    if of.goes_on:
-        losses[progress.losses] = of.total.loss / of.total.weight
-        progress.losses += 1
-        progress.left -= 1
 
 
 @cython.final
@@ -145,6 +147,8 @@ cdef class Group:
         self.jobs[lane] = self.bodies[lane] = self.courses[lane] = None
         return job, best, error
 
+
+# ---- the door ----
 
 def train_in_lanes(network, Py_ssize_t longest, Py_ssize_t sequences, take, done, /):
     """Train what take() gives (jobs; None: there is none now), each as its network's _train() would.
