@@ -215,7 +215,7 @@ HELD = ("check_signals", "Buffer", "all_finite", "all_within", "State")
 
 
 def test_the_front_pages_agree():
-    """Nothing of _core.pyx before the rooms is missing from _fallback.py, but what asks Python, holds or looks at bits."""
+    """Nothing of _core.pyx before the rooms is missing from _fallback.py, but what holds a buffer or looks at bits."""
     source = (PACKAGE / "_core.pyx").read_text(encoding="utf-8")
     here = [name for name, _ in definitions(source) if name not in HELD]
     there = plain_definitions((PACKAGE / "_fallback.py").read_text(encoding="utf-8"))
