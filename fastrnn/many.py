@@ -137,6 +137,7 @@ class Trainer:
         self.alone: deque[Any] = deque()  # jobs, and trainings of a SimpleRNN
         self.groups: list[deque[Any]] = []  # jobs of one kind each
         self.of_job: dict[int, Training] = {}
+        self.running: dict[int, Job] = {}
         self.error: BaseException | None = None
         self.progress = Done(len(trainings)) if progress else None
 
@@ -148,7 +149,7 @@ class Trainer:
             else:
                 self.work_in_threads()
         finally:
-            for job in self.left():
+            for job in (*self.left(), *self.running.values()):  # after an exception
                 job.end()
             if self.progress is not None:
                 self.progress.end()
@@ -240,13 +241,17 @@ class Trainer:
             nonlocal room
             room -= 1
             try:
-                return jobs.popleft() if room >= 0 else None
+                job = jobs.popleft() if room >= 0 else None
             except IndexError:
                 return None
+            if job is not None:
+                self.running[id(job)] = job
+            return job
 
         def done(job: Any, best: int | None, error: Exception | None) -> None:
             nonlocal room
             room = max(0, room) + 1
+            del self.running[id(job)]
             job.end(best)
             self.ends(self.of_job[id(job)], error)
 

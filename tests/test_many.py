@@ -2,6 +2,7 @@
 
 import copy
 import random
+import signal
 import warnings
 from math import inf
 
@@ -217,6 +218,59 @@ def test_scales_are_kept_after_an_update_alone(fastrnn, make):
         fastrnn.train_all(trainings)
     kept = [training.network.input_mean is not None for training in trainings]
     assert kept == [True, True, False, True, False, True]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
+def test_ctrl_c_leaves_every_network_whole(fastrnn, make, threads):
+    """As after its last complete update; what has made none has no scales."""
+
+    def press(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, press)
+    try:
+        for seconds in (0.05, 0.2):
+            trainings = [*make(11, epochs=10**6, window=None, standardize=True), *make(2, epochs=10**6, window=3)]
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            with pytest.raises(KeyboardInterrupt):
+                fastrnn.train_all(trainings, threads=threads)
+            for training in trainings[:11]:
+                network, alone = (
+                    training.network,
+                    make(11, window=None, standardize=True)[training.network.seed].network,
+                )
+                assert (network.input_mean is not None) == (network._updates > 0)
+                alone.epochs = network._updates
+                if 0 < alone.epochs < 3000:
+                    alone.train(training.inputs, training.targets)
+                    assert network._memory == alone._memory
+                    assert network.state == alone.state
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_stream_that_fails_stops_all(fastrnn, make, monkeypatch, threads):
+    class Stream:
+        def write(self, _):
+            raise OSError("the stream is closed")
+
+        flush = write
+
+    trainings = make(20)
+    monkeypatch.setattr("sys.stderr", Stream())
+    with pytest.raises(OSError, match="the stream is closed"):
+        fastrnn.train_all(trainings, threads=threads, progress=True)
+    monkeypatch.undo()
+    for training in trainings:  # each is whole, and goes on
+        again = copy.deepcopy(training.network)
+        again.epochs = 10 - len(again.losses)
+        again.train(training.inputs, training.targets)
+        expected = make(20, epochs=10)[again.seed].network
+        expected.train(training.inputs, training.targets)
+        assert again._memory == expected._memory
 
 
 def test_simple_networks_take_no_weights(fastrnn):

@@ -22,7 +22,7 @@ from tests.test_rnn_identity import buffer, packed, target
 
 def lengths_of(source, several):
     many = [0, 1, 65, 70, 130] if source.random() < 0.1 else [0, 1, 2, 3, 7, 12]
-    return [source.choice(many if several else many[1:]) for _ in range(source.choice([1, 1, 2, 3, 5]))]
+    return [source.choice(many if several else many[1:]) for _ in range(source.choice([1, 1, 2, 3, 5, 9, 19]))]
 
 
 def weights_of(source, spec, lengths):
@@ -93,7 +93,7 @@ def training_of(seed):
         "lr": source.choice([0.01, 0.1, 1.0, 50.0]),
         "clip": source.choice([inf, inf, 1.0, 0.01]),
         "window": source.choice([0, 0, 1, 2, 3, 8, 64, 100]),
-        "batch_size": source.choice([1, 1, 0, 2, 3]),
+        "batch_size": source.choice([1, 1, 0, 2, 3, 11]),
         "l1": source.choice([0.0, 0.0, 0.01]),
         "patience": source.choice([-1, 0, 1, 2]) if validates else -1,
         "min_delta": source.choice([0.0, 0.001]),

@@ -161,35 +161,35 @@ def train_in_lanes(network, Py_ssize_t longest, Py_ssize_t sequences, take, done
     cdef Course* of
     cdef Py_ssize_t lane
     cdef bint any_left
-    while True:
-        any_left = False
-        for lane in range(LANES):
-            job = take() if group.window.of[lane] == NULL else None
-            while job is not None and job.epochs == 0:
-                done(job, None, None)
-                job = take()
-            if job is not None:
-                try:
-                    group.begin(lane, job)
-                except Exception as error:
-                    group.window.of[lane] = NULL
-                    done(job, None, error)
-            any_left |= group.window.of[lane] != NULL
-        if not any_left:
-            return
-        try:
+    try:
+        while True:
+            any_left = False
+            for lane in range(LANES):
+                job = take() if group.window.of[lane] == NULL else None
+                while job is not None and job.epochs == 0:
+                    done(job, None, None)
+                    job = take()
+                if job is not None:
+                    try:
+                        group.begin(lane, job)
+                    except Exception as error:
+                        group.window.of[lane] = NULL
+                        done(job, None, error)
+                any_left |= group.window.of[lane] != NULL
+            if not any_left:
+                return
             with nogil:
                 train_epochs(&group.net, group.tape, &group.window, group.progress, group.losses.start, &work)
-        except BaseException:
             for lane in range(LANES):
-                if group.window.of[lane] != NULL:
+                of = group.window.of[lane]
+                if of == NULL:
+                    continue
+                if not of.goes_on or group.progress[lane].left == 0:
+                    done(*group.end(lane))
+                elif group.progress[lane].losses == EPOCHS_AT_ONCE:
                     group.hand_over(lane)
-            raise
+    except BaseException:
         for lane in range(LANES):
-            of = group.window.of[lane]
-            if of == NULL:
-                continue
-            if not of.goes_on or group.progress[lane].left == 0:
-                done(*group.end(lane))
-            elif group.progress[lane].losses == EPOCHS_AT_ONCE:
+            if group.window.of[lane] != NULL:
                 group.hand_over(lane)
+        raise
