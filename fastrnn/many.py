@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
     from typing import Any
 
-# Up to how many units lanes pay, for each cell: measured by bench/bench_many.py.
+# Up to how many units lanes pay, for each cell: measured by bench/many.py.
 UNITS_IN_LANES = {"elman": 8, "gru": 8, "lstm": 8}
 FEWEST = 3  # trainings of one kind for which lanes are filled
 

@@ -1,4 +1,4 @@
-"""Networks in lanes beside one after the other, and a batch beside an update a sequence: `python bench/bench_many.py`.
+"""Networks in lanes beside one after the other, and a batch beside an update a sequence: `python bench/many.py`.
 
 In one process, round by round in turn; each shows its fastest round, and what counts is the ratio. The first table says
 up to how many units lanes pay (UNITS_IN_LANES in fastrnn/many.py), the second the same of the sequences of a batch
