@@ -17,7 +17,7 @@ import pytest
 TOLERANCE = 1e-9  # relative, for the rows that are not under the law of the same bits
 
 ORDER = ("bench_train", "bench_predict", "bench_threads", "bench_calls", "bench_lists", "bench_import", "bench_ctrl_c")
-ORDER += ("bench_rnn",)
+ORDER += ("bench_rnn", "bench_sessions")
 PACKAGES = ("fastrnn", "numpy", "numba", "jax", "torch", "onnxruntime")
 SCALES = {"ns": 1e9, "ms": 1e3}
 

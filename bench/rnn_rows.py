@@ -193,10 +193,11 @@ class PyTorch:
         self.torch = torch = pytest.importorskip("torch")
         torch.set_num_threads(1)
 
-    def modules(self, cell, units, kinds=("RNN", "GRU", "LSTM")):
-        torch, network = self.torch, Fastrnn().network(cell, units)
+    def modules(self, cell, units, kinds=("RNN", "GRU", "LSTM"), network=None):
+        torch, network = self.torch, network or Fastrnn().network(cell, units)
         kind = getattr(torch.nn, kinds[CELLS.index(cell)])
-        layer, readout = kind(1, units, dtype=torch.float64), torch.nn.Linear(units, 1, dtype=torch.float64)
+        layer = kind(network.input_size, units, dtype=torch.float64)
+        readout = torch.nn.Linear(units, network.output_size, dtype=torch.float64)
         p = {name: torch.tensor(numpy.asarray(view)) for name, view in network.parameters.items()}
         suffix = "" if kinds[0] == "RNNCell" else "_l0"
         with torch.no_grad():
