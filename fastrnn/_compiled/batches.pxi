@@ -111,7 +111,7 @@ cdef int run_window(const Network* net, Tape tape, Window* window, Lane* lanes, 
     """Run over a window of a sequence of each training, and add up its losses. One that is not finite ends training."""
     cdef Lane[LANES] others
     cdef total_t[LANES] totals, validation
-    cdef Total nowhere
+    cdef Total nowhere = Total(0.0, 0.0)
     cdef Py_ssize_t[LANES] bad
     cdef double* rows
     cdef Course* of
@@ -119,13 +119,13 @@ cdef int run_window(const Network* net, Tape tape, Window* window, Lane* lanes, 
     cdef bint shared = False
     for lane in range(net.at.lanes):
         of = window.of[lane]
-        totals[lane] = validation[lane] = &nowhere
-        others[lane] = lanes[lane]
+        totals[lane] = &of.total if lanes[lane].data else &nowhere
+        shared |= lanes[lane].data != NULL and of.shared
+    for lane in range(net.at.lanes if shared else 0):
+        of, others[lane], validation[lane] = window.of[lane], lanes[lane], &nowhere
         others[lane].data = NULL
-        if lanes[lane].data:
-            totals[lane] = &of.total
-            if of.shared:
-                others[lane].data, validation[lane], shared = of.validation, &of.validation_total, True
+        if lanes[lane].data and of.shared:
+            others[lane].data, validation[lane] = of.validation, &of.validation_total
     while steps > 0:
         rows = tape.rows + t * net.at.row
         run_on(net, rows, steps, lanes, t)
@@ -138,7 +138,9 @@ cdef int run_window(const Network* net, Tape tape, Window* window, Lane* lanes, 
             if bad[lane] < steps:
                 of = window.of[lane]
                 of.at_sequence, of.at_step = lanes[lane].i, lanes[lane].first + t + bad[lane]
-                lanes[lane].data = others[lane].data = NULL
+                lanes[lane].data = NULL
+                if shared:
+                    others[lane].data = NULL
         look_for_signals(work, steps * net.at.work)
         t += steps
         steps = pass_of(&net.at, lanes, t, net.at.block)

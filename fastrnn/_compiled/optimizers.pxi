@@ -98,23 +98,27 @@ cdef double factor_of_loss(const Network* net, Py_ssize_t lane) noexcept nogil:
 
 cdef inline void sgd_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
                              out_t g) noexcept nogil:
-    cdef Numbers n = of[0]      # a local copy may live in registers
+    cdef double[LANES] lr, factor       # local copies may live in registers
     cdef Py_ssize_t i, lane, k
+    for lane in range(lanes):
+        lr[lane], factor[lane] = of.lr[lane], of.factor[lane]
     for i in range(length // lanes):
         for lane in range(lanes):
             k = i * lanes + lane
-            g[k] = values[k] - n.lr[lane] * (g[k] * n.factor[lane])
+            g[k] = values[k] - lr[lane] * (g[k] * factor[lane])
 
 
 cdef inline void momentum_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
                                   out_t g, out_t velocity) noexcept nogil:
-    cdef Numbers n = of[0]
+    cdef double[LANES] lr, factor, momentum
     cdef Py_ssize_t i, lane, k
+    for lane in range(lanes):
+        lr[lane], factor[lane], momentum[lane] = of.lr[lane], of.factor[lane], of.momentum[lane]
     for i in range(length // lanes):
         for lane in range(lanes):
             k = i * lanes + lane
-            velocity[k] = n.momentum[lane] * values[length + k] + g[k] * n.factor[lane]
-            g[k] = values[k] - n.lr[lane] * velocity[k]
+            velocity[k] = momentum[lane] * values[length + k] + g[k] * factor[lane]
+            g[k] = values[k] - lr[lane] * velocity[k]
 
 
 cdef Py_ssize_t sgd(const Network* net, const double* factor, double* gradient) noexcept nogil:
@@ -138,17 +142,20 @@ cdef Py_ssize_t sgd(const Network* net, const double* factor, double* gradient) 
 
 cdef inline void adam_numbers(Py_ssize_t length, Py_ssize_t lanes, const double* values, const Numbers* of,
                               out_t gradient, out_t first, out_t second) noexcept nogil:
-    cdef Numbers n = of[0]
+    cdef double[LANES] lr, factor, decay, beta_1, beta_2
     cdef Py_ssize_t i, lane, k
     cdef double g
+    for lane in range(lanes):
+        lr[lane], factor[lane], decay[lane] = of.lr[lane], of.factor[lane], of.decay[lane]
+        beta_1[lane], beta_2[lane] = of.beta_1[lane], of.beta_2[lane]
     for i in range(length // lanes):
         for lane in range(lanes):
             k = i * lanes + lane
-            g = gradient[k] * n.factor[lane]
+            g = gradient[k] * factor[lane]
             first[k] = BETA_1 * values[length + k] + (1.0 - BETA_1) * g
             second[k] = BETA_2 * values[2 * length + k] + (1.0 - BETA_2) * (g * g)
-            gradient[k] = values[k] * n.decay[lane] - n.lr[lane] * (
-                (first[k] / (1.0 - n.beta_1[lane])) / (sqrt(second[k] / (1.0 - n.beta_2[lane])) + EPSILON))
+            gradient[k] = values[k] * decay[lane] - lr[lane] * (
+                (first[k] / (1.0 - beta_1[lane])) / (sqrt(second[k] / (1.0 - beta_2[lane])) + EPSILON))
 
 
 cdef Py_ssize_t adam_with_decay(const Network* net, Numbers* of, double* gradient) noexcept nogil:
