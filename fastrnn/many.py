@@ -135,9 +135,8 @@ class Trainer:
         self.trainings, self.threads = trainings, threads if core.lanes > 1 else 1  # plain Python gains nothing
         self.stop = memoryview(bytearray(8)).cast("q")  # 1: all threads are to end
         self.alone: deque[Any] = deque()  # jobs, and trainings of a SimpleRNN
-        self.groups: list[deque[Any]] = []  # jobs of one kind each
-        self.of_job: dict[int, Training] = {}
-        self.running: dict[int, Job] = {}
+        self.groups: list[Group] = []
+        self.begun: dict[int, tuple[Job, Training]] = {}  # until they end
         self.error: BaseException | None = None
         self.progress = Done(len(trainings)) if progress else None
 
@@ -149,7 +148,7 @@ class Trainer:
             else:
                 self.work_in_threads()
         finally:
-            for job in (*self.left(), *self.running.values()):  # after an exception
+            for job, _ in self.begun.values():  # after an exception
                 job.end()
             if self.progress is not None:
                 self.progress.end()
@@ -157,8 +156,6 @@ class Trainer:
     # ---- before ----
 
     def prepare(self) -> None:
-        from collections import deque
-
         take = Memory()
         kinds: dict[Hashable, list[Job]] = {}
         for training in self.trainings:
@@ -168,17 +165,15 @@ class Trainer:
                 continue
             try:
                 job = Job(network, training.inputs, training.targets, training.sample_weight, training.validation, take)
+                self.begun[id(job)] = job, training
                 job.begin(level=7)
             except (TypeError, ValueError) as error:
                 self.ends(training, error)
                 continue
-            self.of_job[id(job)] = training
             kinds.setdefault(kind_of(network), []).append(job)
         for jobs in kinds.values():
             if len(jobs) >= FEWEST and pays(jobs[0].network):
-                # Those that take long first, and beside each other those that take as long.
-                jobs.sort(key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths)))
-                self.groups.append(deque(jobs))
+                self.groups.append(Group(jobs))
             else:
                 self.alone.extend(jobs)
 
@@ -216,9 +211,9 @@ class Trainer:
             del core.stops[get_ident()]
 
     def work(self) -> None:
-        for jobs in self.groups:
-            if jobs and not self.stop[0]:
-                self.train_in_lanes(jobs)
+        for group in self.groups:
+            if group.jobs and not self.stop[0]:
+                self.train_in_lanes(group)
         while not self.stop[0]:
             try:
                 one = self.alone.popleft()
@@ -226,36 +221,23 @@ class Trainer:
                 break
             self.train_alone(one)
 
-    def train_in_lanes(self, jobs: deque[Any]) -> None:
-        try:
-            first = jobs[0]
-        except IndexError:  # another thread has taken it
-            return
-        window, longest, batch = first.network.window, 1, 1
-        for job in [*jobs]:
-            longest = max(longest, *job.data.lengths)
-            batch = max(batch, min(job.network.batch_size or len(job.data.lengths), len(job.data.lengths)))
-        room = -(-len(jobs) // self.threads)  # so that no thread takes all of a few
+    def train_in_lanes(self, group: Group) -> None:
+        room = -(-len(group.jobs) // self.threads)  # so that no thread takes all of a few
 
         def take() -> Any:
             nonlocal room
             room -= 1
             try:
-                job = jobs.popleft() if room >= 0 else None
+                return group.jobs.popleft() if room >= 0 else None
             except IndexError:
                 return None
-            if job is not None:
-                self.running[id(job)] = job
-            return job
 
         def done(job: Any, best: int | None, error: Exception | None) -> None:
             nonlocal room
             room = max(0, room) + 1
-            del self.running[id(job)]
-            job.end(best)
-            self.ends(self.of_job[id(job)], error)
+            self.job_ends(job, best, error)
 
-        core.train_in_lanes(first.network, min(longest, window or longest), batch, take, done)
+        core.train_in_lanes(group.network, group.longest, group.sequences, take, done)
 
     def train_alone(self, one: Any) -> None:
         if isinstance(one, Training):  # of a SimpleRNN
@@ -271,26 +253,40 @@ class Trainer:
             else:
                 self.ends(one, None)
             return
-        training, best = self.of_job[id(one)], None
+        best, failure = None, None
         try:
             best = one.network._train(one.data, one.validation, one.epochs, one.losses, one.validation_losses, None)
         except (OverflowError, MemoryError) as error:
-            self.ends(training, error)
-        else:
-            self.ends(training, None)
-        finally:
-            one.end(best)
+            failure = error
+        self.job_ends(one, best, failure)
 
     # ---- after ----
 
-    def left(self) -> list[Any]:
-        """Jobs that nobody has begun."""
-        return [job for jobs in (*self.groups, self.alone) for job in jobs if isinstance(job, Job)]
+    def job_ends(self, job: Job, best: int | None, error: Exception | None) -> None:
+        _, training = self.begun.pop(id(job))
+        job.end(best)
+        self.ends(training, error)
 
     def ends(self, training: Training, error: Exception | None) -> None:
         training.error = error
         if self.progress is not None:
             self.progress.one(error is not None)
+
+
+class Group:
+    """Jobs of one kind. Those that take long come first, and beside each other those that take as long."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        from collections import deque
+
+        self.network, window = jobs[0].network, jobs[0].network.window
+        longest = max(max(job.data.lengths) for job in jobs)
+        self.longest = min(longest, window or longest)  # steps of a window
+        counts = [len(job.data.lengths) for job in jobs]
+        self.sequences = max(
+            min(job.network.batch_size or count, count) for job, count in zip(jobs, counts, strict=True)
+        )
+        self.jobs = deque(sorted(jobs, key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths))))
 
 
 def kind_of(network: RNN) -> Hashable:
