@@ -31,22 +31,58 @@ cdef bint any_has_window(const Window* window, Py_ssize_t lanes) noexcept nogil:
     return False
 
 
+cdef void commit_in_lanes(const Network* net, Tape tape, Window* window, const bint* learns,
+                          Py_ssize_t changed) noexcept nogil:
+    """`commit` of the lanes that learn."""
+    cdef vector_t[DEEP] totals
+    cdef const vector_t* proposal = <const vector_t*> tape.proposal
+    cdef Py_ssize_t i, q, lane
+    cdef bint[LANES] takes
+    cdef bint all_take = True
+    cdef Course* of
+    memset(totals, 0, sizeof(totals))
+    for i in range(changed // LANES):
+        for q in range(DEEP):
+            totals[q] = totals[q] + proposal[i * DEEP + q] * 0.0       # NaN, if one is not finite
+    for lane in range(LANES):
+        of = window.of[lane]
+        takes[lane] = learns[lane] and (<double*> totals)[lane] == 0.0
+        all_take &= takes[lane] or of == NULL
+        if takes[lane]:
+            keep_state(&net.at, tape, state_at(&net.at, tape, of.final), lane)
+            tape.updates[lane] += 1
+        elif learns[lane]:
+            of.goes_on = False
+    if all_take:
+        memcpy(net.memory, tape.proposal, changed * sizeof(double))
+        return
+    for i in range(changed // LANES):
+        for lane in range(LANES):
+            if takes[lane]:
+                net.memory[i * LANES + lane] = tape.proposal[i * LANES + lane]
+
+
 # ---- a window of a batch ----
 
 cdef void update(const Network* net, Tape tape, Window* window) noexcept nogil:
     """Learn from a gradient that is complete. Where all is not finite nothing changes, and training is over."""
     cdef double[LANES] factor
+    cdef bint[LANES] learns
     cdef Py_ssize_t changed, lane
     cdef Course* of
     add_penalty(net, tape.proposal)
     clip_factor(net, tape.proposal, factor)
     changed = net.optimizer.propose(net, factor, tape.proposal)
     for lane in range(net.at.lanes):
+        learns[lane] = has_window(window.of[lane], window.start) and window.of[lane].weight > 0.0
+    if net.at.lanes > 1:
+        commit_in_lanes(net, tape, window, learns, changed)
+    elif learns[0]:
+        window.of[0].goes_on = commit(net, tape, state_at(&net.at, tape, window.of[0].final), changed)
+    for lane in range(net.at.lanes):
         of = window.of[lane]
-        if has_window(of, window.start) and of.weight > 0.0:
-            of.goes_on = commit(net, tape, state_at(&net.at, tape, of.final), changed, lane)
-            if not of.goes_on:
-                first_part(net, of, window.start, lane)
+        if learns[lane] and not of.goes_on:
+            first_part(net, of, window.start, lane)
 
 
 cdef Py_ssize_t window_of(const Network* net, Py_ssize_t length, Py_ssize_t start, Py_ssize_t* first) noexcept nogil:

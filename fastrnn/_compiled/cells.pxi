@@ -71,8 +71,9 @@ cdef void gru_state(Py_ssize_t size, const double* z, const double* n, const dou
 
 
 cdef void gru_delta(Py_ssize_t size, const double* before, const double* trace, out_t by_h, out_t delta_r,
-                    out_t delta_z, out_t delta_n, out_t delta_q) noexcept nogil:
-    """What of by_h goes past the gates to the state before stays in by_h."""
+                    out_t delta_z, out_t delta_n, out_t delta_q, out_t hidden_r, out_t hidden_z,
+                    out_t hidden_q) noexcept nogil:
+    """hidden: by the sums over h. What of by_h goes past the gates to the state before stays in by_h."""
     cdef const double* r = trace
     cdef const double* z = r + size
     cdef const double* n = z + size
@@ -80,9 +81,9 @@ cdef void gru_delta(Py_ssize_t size, const double* before, const double* trace, 
     cdef Py_ssize_t i
     for i in range(size):
         delta_n[i] = by_h[i] * (1.0 - z[i]) * (1.0 - n[i] * n[i])
-        delta_r[i] = delta_n[i] * q[i] * (r[i] * (1.0 - r[i]))
-        delta_z[i] = by_h[i] * (before[i] - n[i]) * (z[i] * (1.0 - z[i]))
-        delta_q[i] = delta_n[i] * r[i]
+        delta_r[i] = hidden_r[i] = delta_n[i] * q[i] * (r[i] * (1.0 - r[i]))
+        delta_z[i] = hidden_z[i] = by_h[i] * (before[i] - n[i]) * (z[i] * (1.0 - z[i]))
+        delta_q[i] = hidden_q[i] = delta_n[i] * r[i]
         by_h[i] = by_h[i] * z[i]
 
 
@@ -103,7 +104,7 @@ cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexce
         a = row.delta
         r, z, n, q = row.trace, row.trace + size, row.trace + 2 * size, row.trace + 3 * size
         add_products(net.b_hidden, &net.w_gates, row.x, a, False)
-        copy_padded(a, 2 * size, r)
+        copy_padded(a, 2 * size, r)     # behind which n may take more than its own
         copy_padded(net.own, size, n)
         add_products(r, &net.w_hidden_hidden, row.h, r, t & 1)
         sigmoid_all(r, 2 * size)
@@ -120,9 +121,8 @@ cdef void gru_backward(const Network* net, double* rows, Py_ssize_t steps, doubl
     for t in range(steps - 1, -1, -1):
         row = row_at(net, rows, t)
         add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False)
-        gru_delta(size, row.h, row.trace, by_h, row.delta, row.delta + size, row.delta + 2 * size, row.by_own)
-        memcpy(row.delta_hidden, row.delta, 2 * size * sizeof(double))
-        memcpy(row.delta_hidden + 2 * size, row.by_own, size * sizeof(double))
+        gru_delta(size, row.h, row.trace, by_h, row.delta, row.delta + size, row.delta + 2 * size, row.by_own,
+                  row.delta_hidden, row.delta_hidden + size, row.delta_hidden + 2 * size)
         if t > 0 or further:
             add_transposed_products(by_h, &net.w_rows, row.delta_hidden, by_h, t & 1)
 

@@ -32,6 +32,7 @@ cdef enum:
     ROWS = 16           # steps that a prediction remembers at a time, and learn() at first
     BLOCK_OF_STEPS = 64     # the most that a pass takes at once: so that the next pass finds them in the cache
     BLOCK_IN_LANES = 16     # and in lanes
+    SPAN = 128          # numbers that a pass has of one, of all lanes: BLOCK_IN_LANES of 8, or BLOCK_OF_STEPS
 
 
 cdef struct Layout:

@@ -145,4 +145,4 @@ cdef int update_from(Network* net, Tape tape, Py_ssize_t steps, Work* work) exce
     add_gradient(net, tape, &steps, &scale, True, work)
     add_penalty(net, tape.proposal)
     clip_factor(net, tape.proposal, &factor)
-    return commit(net, tape, after, net.optimizer.propose(net, &factor, tape.proposal), 0)
+    return commit(net, tape, after, net.optimizer.propose(net, &factor, tape.proposal))

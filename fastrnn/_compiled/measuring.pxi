@@ -48,14 +48,30 @@ cdef void weigh(const Network* net, double* rows, Py_ssize_t steps, const Lane* 
 
 # ---- helpers: losses added up, of all lanes ----
 
-cdef inline void losses_delta(Py_ssize_t steps, Py_ssize_t lanes, const double* weights, const double* losses,
-                              Py_ssize_t row, double* loss, double* weight) noexcept nogil:
-    cdef Py_ssize_t t, lane
+cdef void add_one(const double* weights, const double* losses, Py_ssize_t steps, Py_ssize_t row, double* loss,
+                  double* weight) noexcept nogil:
+    cdef Py_ssize_t t
     for t in range(steps):
-        for lane in range(lanes):
-            if weights[t * row + lane] != 0.0:
-                loss[lane] += weights[t * row + lane] * losses[t * row + lane]
-                weight[lane] += weights[t * row + lane]
+        if weights[t * row] != 0.0:
+            loss[0] += weights[t * row] * losses[t * row]
+            weight[0] += weights[t * row]
+
+
+cdef void add_in_lanes(const double* weights, const double* losses, Py_ssize_t steps, Py_ssize_t row, double* loss,
+                       double* weight) noexcept nogil:
+    """To a total, which is never -0.0, a 0.0 may be added."""
+    cdef vector_t[DEEP] loss_of, weight_of
+    cdef vector_t one
+    cdef Py_ssize_t t, q
+    for q in range(DEEP):
+        loss_of[q], weight_of[q] = (<vector_t*> loss)[q], (<vector_t*> weight)[q]
+    for t in range(steps):
+        for q in range(DEEP):
+            one = (<const vector_t*> (weights + t * row))[q]
+            loss_of[q] = loss_of[q] + weighed(one * (<const vector_t*> (losses + t * row))[q], one)
+            weight_of[q] = weight_of[q] + one
+    for q in range(DEEP):
+        (<vector_t*> loss)[q], (<vector_t*> weight)[q] = loss_of[q], weight_of[q]
 
 
 # ---- losses, added up ----
@@ -70,9 +86,9 @@ cdef void add_losses(const Network* net, const double* rows, Py_ssize_t steps, t
     for lane in range(net.at.lanes):
         loss[lane], weight[lane], bad[lane] = totals[lane].loss, totals[lane].weight, steps
     if net.at.lanes == 1:
-        losses_delta(steps, 1, weights, losses, row, loss, weight)
+        add_one(weights, losses, steps, row, loss, weight)
     else:
-        losses_delta(steps, LANES, weights, losses, row, loss, weight)
+        add_in_lanes(weights, losses, steps, row, loss, weight)
     for lane in range(net.at.lanes):
         totals[lane].loss, totals[lane].weight = loss[lane], weight[lane]
         t = 0 if not isfinite(loss[lane]) else steps

@@ -227,24 +227,13 @@ cdef void clip_factor(const Network* net, double* gradient, double* factor) noex
             factor[lane] = NAN if not isfinite(length[lane]) else clip / length[lane] if length[lane] > clip else 1.0
 
 
-cdef bint commit(const Network* net, Tape tape, const double* row, Py_ssize_t changed, Py_ssize_t lane) noexcept nogil:
-    """Take over what was proposed for a lane, if it is finite, and its state in a row with it. No signal is heard in
-    between."""
-    cdef Py_ssize_t lanes = net.at.lanes, i
-    cdef double total = 0.0
-    if lanes == 1:
-        if not all_finite(tape.proposal, changed):
-            return False
-        memcpy(net.memory, tape.proposal, changed * sizeof(double))
-    else:
-        for i in range(changed // lanes):
-            total += tape.proposal[i * lanes + lane] * 0.0
-        if total != 0.0:
-            return False
-        for i in range(changed // lanes):
-            net.memory[i * lanes + lane] = tape.proposal[i * lanes + lane]
-    keep_state(&net.at, tape, row, lane)
-    tape.updates[lane] += 1
+cdef bint commit(const Network* net, Tape tape, const double* row, Py_ssize_t changed) noexcept nogil:
+    """Take over what was proposed, if it is finite, and the state in a row with it. No signal is heard in between."""
+    if not all_finite(tape.proposal, changed):
+        return False
+    memcpy(net.memory, tape.proposal, changed * sizeof(double))
+    keep_state(&net.at, tape, row, 0)
+    tape.updates[0] += 1
     return True
 
 

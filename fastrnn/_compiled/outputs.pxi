@@ -12,15 +12,15 @@ cdef inline void max_of(Py_ssize_t size, Py_ssize_t lanes, const double* values,
             largest[lane] = values[i * lanes + lane] if values[i * lanes + lane] > largest[lane] else largest[lane]
 
 
-cdef inline void softmax(Py_ssize_t size, Py_ssize_t lanes, const double* sums, double* result,
+cdef inline void softmax(Py_ssize_t size, Py_ssize_t lanes, const double* sums, double* result, double* largest,
                          double* total) noexcept nogil:
-    """exp(a - max a) / total: no overflow; total: of the exponentials."""
-    cdef double[LANES] largest, sum_of
+    """exp(a - max a) / total: no overflow; largest: of the sums, total: of the exponentials."""
+    cdef double[LANES] most, sum_of     # local copies may live in registers
     cdef Py_ssize_t i, lane
-    max_of(size, lanes, sums, largest)
+    max_of(size, lanes, sums, most)
     for i in range(size):
         for lane in range(lanes):
-            result[i * lanes + lane] = fast_exp(sums[i * lanes + lane] - largest[lane])
+            result[i * lanes + lane] = fast_exp(sums[i * lanes + lane] - most[lane])
     for lane in range(lanes):
         sum_of[lane] = 0.0
     for i in range(size):
@@ -30,8 +30,52 @@ cdef inline void softmax(Py_ssize_t size, Py_ssize_t lanes, const double* sums, 
         for lane in range(lanes):
             result[i * lanes + lane] = result[i * lanes + lane] / sum_of[lane]
     for lane in range(lanes):
-        total[lane] = sum_of[lane]
+        largest[lane], total[lane] = most[lane], sum_of[lane]
 
+
+# ---- helpers: two classes, all steps of a pass side by side ----
+
+cdef struct TwoClasses:
+    double[SPAN] first, second          # the sums, then the probabilities, then the gradient
+    double[SPAN] first_log, second_log  # of the exponentials
+    double[SPAN] total                  # of the exponentials, then the losses
+
+
+cdef inline void take_two(const double* sums, Py_ssize_t steps, Py_ssize_t lanes, Py_ssize_t row,
+                          TwoClasses* of) noexcept nogil:
+    cdef Py_ssize_t t, lane
+    for t in range(steps):
+        for lane in range(lanes):
+            of.first[t * lanes + lane] = sums[t * row + lane]
+            of.second[t * lanes + lane] = sums[t * row + lanes + lane]
+
+
+cdef inline void give_two(const TwoClasses* of, Py_ssize_t steps, Py_ssize_t lanes, double* result,
+                          Py_ssize_t stride) noexcept nogil:
+    cdef Py_ssize_t t, lane
+    for t in range(steps):
+        for lane in range(lanes):
+            result[t * stride + lane] = of.first[t * lanes + lane]
+            result[t * stride + lanes + lane] = of.second[t * lanes + lane]
+
+
+cdef void softmax_of_two(TwoClasses* of, Py_ssize_t count) noexcept nogil:
+    """One of the two exponentials is exp(0), exactly 1: only the other one is computed."""
+    cdef double most
+    cdef Py_ssize_t k
+    for k in range(count):
+        most = of.second[k] if of.second[k] > of.first[k] else of.first[k]
+        of.first_log[k], of.second_log[k] = of.first[k] - most, of.second[k] - most
+        of.total[k] = fast_exp(of.first_log[k] + of.second_log[k])
+    for k in range(count):
+        of.first[k] = 1.0 if of.first_log[k] == 0.0 else of.total[k]
+        of.second[k] = 1.0 if of.second_log[k] == 0.0 else of.total[k]
+        of.total[k] = of.first[k] + of.second[k]
+        of.first[k] = of.first[k] / of.total[k]
+        of.second[k] = of.second[k] / of.total[k]
+
+
+# ---- predictions ----
 
 cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t steps, double* result,
                          Py_ssize_t stride) noexcept nogil:
@@ -56,14 +100,20 @@ cdef void predict_sigmoid(const Network* net, const double* rows, Py_ssize_t ste
 cdef void predict_softmax(const Network* net, const double* rows, Py_ssize_t steps, double* result,
                           Py_ssize_t stride) noexcept nogil:
     """The probability of each class."""
-    cdef double[LANES] total
-    cdef Py_ssize_t size = net.at.output_size, t
+    cdef double[LANES] largest, total
+    cdef TwoClasses of
+    cdef Py_ssize_t size = net.at.output_size, lanes = net.at.lanes, t
     cdef const double* sums = rows + net.at.sums
+    if size == 2:
+        take_two(sums, steps, lanes, net.at.row, &of)
+        softmax_of_two(&of, steps * lanes)
+        give_two(&of, steps, lanes, result, stride)
+        return
     for t in range(steps):
-        if net.at.lanes == 1:
-            softmax(size, 1, sums + t * net.at.row, result + t * stride, total)
+        if lanes == 1:
+            softmax(size, 1, sums + t * net.at.row, result + t * stride, largest, total)
         else:
-            softmax(size, LANES, sums + t * net.at.row, result + t * stride, total)
+            softmax(size, LANES, sums + t * net.at.row, result + t * stride, largest, total)
 
 
 cdef double sigmoid_slope(double p) noexcept nogil:
@@ -174,6 +224,30 @@ cdef inline void binary_numbers(const Network* net, double* rows, Py_ssize_t ste
             row.loss[lane] = loss[lane]
 
 
+cdef void two_losses(TwoClasses* of, Py_ssize_t count, const double* targets) noexcept nogil:
+    cdef double log_of
+    cdef Py_ssize_t k
+    for k in range(count):
+        log_of = of.first_log[k] if targets[k] == 0.0 else NAN
+        log_of = of.second_log[k] if targets[k] == 1.0 else log_of
+        of.total[k] = fast_log(of.total[k]) - log_of
+        of.first[k] -= 1.0 if targets[k] == 0.0 else 0.0
+        of.second[k] -= 1.0 if targets[k] == 1.0 else 0.0
+
+
+cdef inline void two_class_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* targets,
+                                   Py_ssize_t lanes) noexcept nogil:
+    cdef TwoClasses of
+    cdef Py_ssize_t t, lane
+    take_two(rows + net.at.sums, steps, lanes, net.at.row, &of)
+    softmax_of_two(&of, steps * lanes)
+    two_losses(&of, steps * lanes, targets)
+    give_two(&of, steps, lanes, rows + net.at.gradient, net.at.row)
+    for t in range(steps):
+        for lane in range(lanes):
+            rows[t * net.at.row + net.at.loss + lane] = of.total[t * lanes + lane]
+
+
 cdef inline void class_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* targets,
                                Py_ssize_t lanes) noexcept nogil:
     cdef double[LANES] largest
@@ -181,8 +255,7 @@ cdef inline void class_numbers(const Network* net, double* rows, Py_ssize_t step
     cdef Row row
     for t in range(steps):
         row = row_at(net, rows, t)
-        softmax(size, lanes, row.sums, row.gradient, row.by_output)
-        max_of(size, lanes, row.sums, largest)
+        softmax(size, lanes, row.sums, row.gradient, largest, row.by_output)
         for lane in range(lanes):
             row.loss[lane] = NAN
             if 0.0 <= targets[t * lanes + lane] < size:
@@ -209,7 +282,11 @@ cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t step
 
 cdef void cross_entropy(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
     """-log p[class], as log(sum of exp(a - max a)) - (a[class] - max a); NaN for a class that there is not."""
-    if net.at.lanes == 1:
+    if net.at.output_size == 2 and net.at.lanes == 1:
+        two_class_numbers(net, rows, steps, targets, 1)
+    elif net.at.output_size == 2:
+        two_class_numbers(net, rows, steps, targets, LANES)
+    elif net.at.lanes == 1:
         class_numbers(net, rows, steps, targets, 1)
     else:
         class_numbers(net, rows, steps, targets, LANES)

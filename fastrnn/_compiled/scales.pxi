@@ -11,8 +11,8 @@ cdef void scale_numbers(Py_ssize_t length, const double* values, Py_ssize_t size
             result[t * stride] = values[t]
         return
     if mean == NULL:
-        for t in range(length):
-            for i in range(size):
+        for i in range(size):
+            for t in range(length):
                 result[t * stride + i * step] = values[t * size + i]
         return
     for t in range(length):

@@ -19,9 +19,16 @@ cdef extern from *:
     #define FASTRNN_NOTHING (-0.0)
     #define FASTRNN_LANES 4
     #endif
+    /* A value where its weight is not 0, else 0. */
+    #ifdef __GNUC__
+    #define fastrnn_weighed(value, weight) ((fastrnn_vector)(((weight) != 0.0) & (__typeof__((weight) != 0.0))(value)))
+    #else
+    #define fastrnn_weighed(value, weight) ((weight) != 0.0 ? (value) : 0.0)
+    #endif
     """
     ctypedef double vector_t "fastrnn_vector"
     const vector_t NOTHING "FASTRNN_NOTHING"
+    vector_t weighed "fastrnn_weighed"(vector_t value, vector_t weight) nogil
     enum:
         LANES "FASTRNN_LANES"                       # networks, or sequences, side by side
         DEEP "FASTRNN_LANES * sizeof(double) / sizeof(fastrnn_vector)"  # vectors that a number of all lanes is
@@ -169,10 +176,11 @@ cdef inline void sum_of_products_in_lanes(const Products* of, Py_ssize_t height,
 
 cdef void sum_of_all_products_in_lanes(const Products* products, const Matrix* result) noexcept nogil:
     cdef Products of = products[0]
-    cdef Py_ssize_t columns = result.width // LANES, i, k = 0, height, width
+    cdef Py_ssize_t columns = result.width // LANES, i, k = 0, left, height, width
     of.result_stride = result.stride
     while k < result.length:
-        height = 3 if result.length - k >= 3 else 1
+        left = result.length - k
+        height = 3 if left == 3 or left > 4 else 2 if left > 1 else 1       # four are two and two
         i = 0
         while i < columns:
             width = 4 if columns - i >= 4 else 2 if columns - i >= 2 else 1
@@ -184,6 +192,12 @@ cdef void sum_of_all_products_in_lanes(const Products* products, const Matrix* r
                 sum_of_products_in_lanes(&of, 3, 2)
             elif height == 3:
                 sum_of_products_in_lanes(&of, 3, 1)
+            elif height == 2 and width == 4:
+                sum_of_products_in_lanes(&of, 2, 4)
+            elif height == 2 and width == 2:
+                sum_of_products_in_lanes(&of, 2, 2)
+            elif height == 2:
+                sum_of_products_in_lanes(&of, 2, 1)
             elif width == 4:
                 sum_of_products_in_lanes(&of, 1, 4)
             elif width == 2:

@@ -157,22 +157,32 @@ cdef void begin_backward(Network* net, Tape tape, Py_ssize_t steps) noexcept nog
 
 # ---- helpers: the share of each loss in that of the update ----
 
-cdef inline void share_numbers(const Network* net, double* rows, Py_ssize_t steps, const double* scale,
-                               Py_ssize_t lanes) noexcept nogil:
-    cdef Py_ssize_t t, i, k, lane
-    cdef double[LANES] share
+cdef void share_one(const Network* net, double* rows, Py_ssize_t steps, double scale) noexcept nogil:
+    cdef Py_ssize_t t, i
+    cdef double share
     cdef Row row
     for t in range(steps):
         row = row_at(net, rows, t)
-        for lane in range(lanes):
-            share[lane] = scale[lane] * row.weight[lane]
+        share = scale * row.weight[0]
         for i in range(net.at.output_size):
-            for lane in range(lanes):
-                k = i * lanes + lane
-                row.by_output[k] = 0.0 if row.weight[lane] == 0.0 else share[lane] * row.gradient[k]
-        if lanes == 1 and row.weight[0] == 0.0:     # is_surely_finite looks at them
+            row.by_output[i] = 0.0 if row.weight[0] == 0.0 else share * row.gradient[i]
+        if row.weight[0] == 0.0:        # is_surely_finite looks at them
             row.loss[0] = 0.0
             fill(row.gradient, net.at.output_size, 0.0)
+
+
+cdef void share_in_lanes(const Network* net, double* rows, Py_ssize_t steps, const double* scale) noexcept nogil:
+    cdef Py_ssize_t t, i, q
+    cdef vector_t weight, share
+    cdef Row row
+    for t in range(steps):
+        row = row_at(net, rows, t)
+        for q in range(DEEP):
+            weight = (<vector_t*> row.weight)[q]
+            share = (<const vector_t*> scale)[q] * weight
+            for i in range(net.at.output_size):
+                (<vector_t*> row.by_output)[i * DEEP + q] = (
+                    weighed(share * (<vector_t*> row.gradient)[i * DEEP + q], weight))
 
 
 # ---- a pass over at most `block` steps ----
@@ -182,9 +192,9 @@ cdef void backward(const Network* net, double* rows, Py_ssize_t steps, const dou
     """`scale` times the gradients of the window's weighted losses by all sums, by truncated backpropagation through
     time. What has no weight is skipped, for it can be anything."""
     if net.at.lanes == 1:
-        share_numbers(net, rows, steps, scale, 1)
+        share_one(net, rows, steps, scale[0])
     else:
-        share_numbers(net, rows, steps, scale, LANES)
+        share_in_lanes(net, rows, steps, scale)
     net.cell.backward(net, rows, steps, by_state, further)
 
 
