@@ -120,3 +120,9 @@ def train_in_lanes(
     done: Callable[[Any, int | None, Exception | None], object],
     /,
 ) -> None: ...
+def predict_in_lanes(
+    network: RNNCore, take: Callable[[], Any], done: Callable[[Any, Exception | None], object], /
+) -> None: ...
+def evaluate_in_lanes(
+    network: RNNCore, take: Callable[[], Any], done: Callable[[Any, Exception | None], object], /
+) -> None: ...

@@ -14,6 +14,8 @@ from __future__ import annotations
 from math import exp, isfinite, nan
 
 from fastrnn._checks import check_length, check_list, diverged, not_negative, number
+from fastrnn._plain.many import evaluate_in_lanes as evaluate_in_lanes
+from fastrnn._plain.many import predict_in_lanes as predict_in_lanes
 from fastrnn._plain.many import train_in_lanes as train_in_lanes
 from fastrnn._plain.outputs import likeliest
 from fastrnn._plain.rnn import RNNCore as RNNCore

@@ -1,27 +1,30 @@
-"""Many trainings in one call: side by side in the lanes of the CPU's vectors, on all its cores."""
+"""Many networks in one call: side by side in the lanes of the CPU's vectors, on all its cores."""
 
 from __future__ import annotations
 
 import os
 import sys
+from operator import attrgetter
 from time import monotonic
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import count, type_name
+from fastrnn._checks import count, one_of, type_name
 from fastrnn._progress import in_words
-from fastrnn.rnn import RNN, Job
+from fastrnn.rnn import RNN, Evaluation, Job, Run
 from fastrnn.simple import SimpleRNN
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
     from typing import Any
 
 # Up to how many units lanes pay, for each cell: measured by bench/many.py.
 UNITS_IN_LANES = {"elman": 8, "gru": 8, "lstm": 8}
-FEWEST = 3  # trainings of one kind for which lanes are filled
+FEWEST = 3  # networks of one kind for which lanes are filled
+
+METHODS = ("predict", "predict_proba", "hidden_states", "evaluate")  # of predict_all()
 
 
 class Training:
@@ -94,6 +97,74 @@ def train_all(trainings: Iterable[Training], *, threads: int | None = None, prog
     return listed
 
 
+def predict_all(
+    networks: Iterable[RNN | SimpleRNN],
+    inputs: Any,
+    targets: Any = None,
+    *,
+    each: bool = False,
+    method: str = "predict",
+    threads: int | None = None,
+) -> list[Any]:
+    """Do what `[network.predict(inputs) for network in networks]` does, to the bit, only faster.
+
+    Networks may differ in everything. Those of few units and of one kind (cell, sizes, output, loss) run side by side,
+    and all on `threads` threads. Nothing in them changes, and one may be there twice.
+
+    Parameters
+    ----------
+    networks : RNNs or SimpleRNNs.
+    inputs : what `method` takes, the same for all networks; it is looked at and held once.
+    targets : with method="evaluate" likewise, and else None.
+    each : inputs, and targets, are lists with such data for each network.
+    method : "predict", "predict_proba", "hidden_states" or, of RNNs, "evaluate".
+    threads : as with train_all().
+
+    Returns
+    -------
+    list of what `network.predict(inputs)`, or `network.evaluate(inputs, targets)`, returns, for each network.
+
+    Raises
+    ------
+    TypeError, ValueError, OverflowError : what `method` itself raises, of the first network where it does, and which
+        one that is; or what is no network, data for more or fewer networks than there are, or missing targets.
+    KeyboardInterrupt : Ctrl-C.
+    """
+    one_of(METHODS, method, "method")
+    if isinstance(networks, (RNN, SimpleRNN)):
+        raise TypeError("networks must be a list of networks, not one of them")
+    listed = [*networks]
+    for i, network in enumerate(listed):
+        if not isinstance(network, (RNN, SimpleRNN)):
+            raise TypeError(f"networks[{i}] must be an RNN or a SimpleRNN, not {type_name(network)}")
+        if not hasattr(network, method):
+            raise TypeError(f"networks[{i}] is a {type(network).__name__}, which has no {method}()")
+    if method == "evaluate" and targets is None:
+        raise ValueError("method='evaluate' needs targets")
+    if method != "evaluate" and targets is not None:
+        raise ValueError(f"targets are for method='evaluate', and method is {method!r}")
+    runner = Runner(number_of(threads))
+    of_inputs = data_of_each(inputs, "inputs", len(listed), each)
+    of_targets = data_of_each(targets, "targets", len(listed), each and targets is not None)
+    runner.prepare(listed, of_inputs, of_targets, method)
+    return runner.run()
+
+
+def data_of_each(values: Any, name: str, networks: int, each: bool) -> list[Any]:
+    """What was given for each network, or for all of them."""
+    if not each:
+        return [[*values] if hasattr(values, "__next__") else values] * networks  # an iterator gives its values once
+    try:
+        listed = [*values]
+    except TypeError:
+        raise TypeError(f"with each=True {name} must be a list of data, not {type_name(values)}") from None
+    if len(listed) != networks:
+        raise ValueError(
+            f"with each=True {name} must be one for each of {networks} networks, and there are {len(listed)}"
+        )
+    return listed
+
+
 def number_of(threads: int | None) -> int:
     """How many threads to use."""
     if threads is not None:
@@ -108,16 +179,21 @@ def number_of(threads: int | None) -> int:
 
 
 class Memory:
-    """fastrnn._data.take_examples(), which takes the same objects once."""
+    """take_sequences() and take_examples() of fastrnn._data, which take the same objects once."""
 
     def __init__(self) -> None:
-        self.taken: dict[Hashable, _data.Examples] = {}
+        self.taken: dict[Hashable, Any] = {}
 
-    def __call__(self, spec: Any, inputs: Any, targets: Any, weight: Any, name: str = "") -> _data.Examples:
+    def take_sequences(self, inputs: Any, name: str, width: int) -> _data.Sequences:
+        if (found := self.taken.get((width, id(inputs)))) is None:
+            found = self.taken[width, id(inputs)] = _data.take_sequences(inputs, name, width)
+        return found
+
+    def take_examples(self, spec: Any, inputs: Any, targets: Any, weight: Any, name: str = "") -> _data.Examples:
         kind = spec.input_size, spec.target_size, spec.targets, spec.classes, spec.return_sequences
         both = (*kind, id(inputs), id(targets))
         if (found := self.taken.get((*both, id(weight), name))) is not None:
-            return found
+            return found  # type: ignore[no-any-return]
         if (found := self.taken.get(both)) is not None:
             found = _data.take_again(spec, found, weight, name)
         else:
@@ -126,58 +202,61 @@ class Memory:
         return found
 
 
-class Trainer:
-    """One call of train_all()."""
+class Group:
+    """Jobs of one kind. Those that take long come first, and beside each other those that take as long."""
 
-    def __init__(self, trainings: list[Training], threads: int, progress: bool) -> None:
+    def __init__(self, jobs: list[Any]) -> None:
         from collections import deque
 
-        self.trainings, self.threads = trainings, threads if core.lanes > 1 else 1  # plain Python gains nothing
+        self.network, self.of = jobs[0].network, type(jobs[0])
+        self.jobs = deque(sorted(jobs, key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths))))
+
+
+class Trainings(Group):
+    """Of one window."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        super().__init__(jobs)
+        window, longest = self.network.window, max(max(job.data.lengths) for job in jobs)
+        self.longest = min(longest, window or longest)  # steps of a window
+        counts = [len(job.data.lengths) for job in jobs]
+        self.sequences = max(
+            min(job.network.batch_size or count, count) for job, count in zip(jobs, counts, strict=True)
+        )
+
+
+class Workers:
+    """Threads that take what is to be done: jobs in the lanes of groups, then what runs alone."""
+
+    group_of: type[Group]
+
+    def __init__(self, threads: int) -> None:
+        from collections import deque
+
+        self.threads = threads if core.lanes > 1 else 1  # plain Python gains nothing
         self.stop = memoryview(bytearray(8)).cast("q")  # 1: all threads are to end
-        self.alone: deque[Any] = deque()  # jobs, and trainings of a SimpleRNN
+        self.kinds: dict[Hashable, list[Any]] = {}
         self.groups: list[Group] = []
-        self.begun: dict[int, tuple[Job, Training]] = {}  # until they end
+        self.alone: deque[Any] = deque()
         self.error: BaseException | None = None
-        self.progress = Done(len(trainings)) if progress else None
 
-    def run(self) -> None:
-        try:
-            self.prepare()
-            if self.threads == 1:
-                self.work()
-            else:
-                self.work_in_threads()
-        finally:
-            for job, _ in self.begun.values():  # after an exception
-                job.end()
-            if self.progress is not None:
-                self.progress.end()
+    def add(self, job: Any, kind: Hashable) -> None:
+        self.kinds.setdefault(kind, []).append(job)
 
-    # ---- before ----
-
-    def prepare(self) -> None:
-        take = Memory()
-        kinds: dict[Hashable, list[Job]] = {}
-        for training in self.trainings:
-            network = training.network
-            if isinstance(network, SimpleRNN):
-                self.alone.append(training)
-                continue
-            try:
-                job = Job(network, training.inputs, training.targets, training.sample_weight, training.validation, take)
-                self.begun[id(job)] = job, training
-                job.begin(level=7)
-            except (TypeError, ValueError) as error:
-                self.ends(training, error)
-                continue
-            kinds.setdefault(kind_of(network), []).append(job)
-        for jobs in kinds.values():
+    def sort_out(self) -> None:
+        for jobs in self.kinds.values():
             if len(jobs) >= FEWEST and pays(jobs[0].network):
-                self.groups.append(Group(jobs))
+                self.groups.append(self.group_of(jobs))
             else:
                 self.alone.extend(jobs)
+        self.kinds.clear()
 
-    # ---- the work ----
+    def run_all(self) -> None:
+        self.sort_out()
+        if self.threads == 1:
+            self.work()
+        else:
+            self.work_in_threads()
 
     def work_in_threads(self) -> None:
         import threading
@@ -203,7 +282,7 @@ class Trainer:
         core.stops[get_ident()] = self.stop
         try:
             self.work()
-        except BaseException as error:  # raised again where train_all() was called
+        except BaseException as error:  # raised again where all of it was called
             if not self.stop[0]:
                 self.error = error
             self.stop[0] = 1
@@ -213,15 +292,16 @@ class Trainer:
     def work(self) -> None:
         for group in self.groups:
             if group.jobs and not self.stop[0]:
-                self.train_in_lanes(group)
+                self.work_in_lanes(group)
         while not self.stop[0]:
             try:
                 one = self.alone.popleft()
             except IndexError:
                 break
-            self.train_alone(one)
+            self.work_alone(one)
 
-    def train_in_lanes(self, group: Group) -> None:
+    def share_of(self, group: Group, ends: Callable[..., None]) -> tuple[Callable[[], Any], Callable[..., None]]:
+        """take() and done() for the core; ends : what is called where a job has ended."""
         room = -(-len(group.jobs) // self.threads)  # so that no thread takes all of a few
 
         def take() -> Any:
@@ -232,14 +312,66 @@ class Trainer:
             except IndexError:
                 return None
 
-        def done(job: Any, best: int | None, error: Exception | None) -> None:
+        def done(job: Any, *told: Any) -> None:
             nonlocal room
             room = max(0, room) + 1
-            self.job_ends(job, best, error)
+            ends(job, *told)
 
+        return take, done
+
+    def work_in_lanes(self, group: Group) -> None:
+        raise NotImplementedError
+
+    def work_alone(self, one: Any) -> None:
+        raise NotImplementedError
+
+
+class Trainer(Workers):
+    """One call of train_all()."""
+
+    group_of = Trainings
+
+    def __init__(self, trainings: list[Training], threads: int, progress: bool) -> None:
+        super().__init__(threads)
+        self.trainings = trainings
+        self.begun: dict[int, tuple[Job, Training]] = {}  # until they end
+        self.progress = Done(len(trainings)) if progress else None
+
+    def run(self) -> None:
+        try:
+            self.prepare()
+            self.run_all()
+        finally:
+            for job, _ in self.begun.values():  # after an exception
+                job.end()
+            if self.progress is not None:
+                self.progress.end()
+
+    # ---- before ----
+
+    def prepare(self) -> None:
+        take = Memory().take_examples
+        for training in self.trainings:
+            network = training.network
+            if isinstance(network, SimpleRNN):
+                self.alone.append(training)
+                continue
+            try:
+                job = Job(network, training.inputs, training.targets, training.sample_weight, training.validation, take)
+                self.begun[id(job)] = job, training
+                job.begin(level=7)
+            except (TypeError, ValueError) as error:
+                self.ends(training, error)
+                continue
+            self.add(job, kind_of_training(network))
+
+    # ---- the work ----
+
+    def work_in_lanes(self, group: Any) -> None:
+        take, done = self.share_of(group, self.job_ends)
         core.train_in_lanes(group.network, group.longest, group.sequences, take, done)
 
-    def train_alone(self, one: Any) -> None:
+    def work_alone(self, one: Any) -> None:
         if isinstance(one, Training):  # of a SimpleRNN
             try:
                 refused = next(
@@ -273,27 +405,88 @@ class Trainer:
             self.progress.one(error is not None)
 
 
-class Group:
-    """Jobs of one kind. Those that take long come first, and beside each other those that take as long."""
+class Runner(Workers):
+    """One call of predict_all()."""
 
-    def __init__(self, jobs: list[Job]) -> None:
-        from collections import deque
+    group_of = Group
 
-        self.network, window = jobs[0].network, jobs[0].network.window
-        longest = max(max(job.data.lengths) for job in jobs)
-        self.longest = min(longest, window or longest)  # steps of a window
-        counts = [len(job.data.lengths) for job in jobs]
-        self.sequences = max(
-            min(job.network.batch_size or count, count) for job, count in zip(jobs, counts, strict=True)
-        )
-        self.jobs = deque(sorted(jobs, key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths))))
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.places: dict[int, int] = {}  # in the list of networks, by run, until it ends
+        self.results: list[Any] = []
+        self.errors: dict[int, Exception] = {}
+
+    def prepare(self, networks: list[Any], inputs: list[Any], targets: list[Any], method: str) -> None:
+        self.results, memory = [None] * len(networks), Memory()
+        for i, (network, x, y) in enumerate(zip(networks, inputs, targets, strict=True)):
+            run: Run | Evaluation | SimpleRun
+            try:
+                if isinstance(network, SimpleRNN):
+                    run = SimpleRun(network, method, x)
+                elif method == "evaluate":
+                    run = Evaluation(network, x, y, take=memory.take_examples)
+                else:
+                    run = Run(network, method, x, take=memory.take_sequences)
+            except Exception as error:
+                raise named(error, i) from None
+            self.places[id(run)] = i
+            if isinstance(run, SimpleRun):
+                self.alone.append(run)
+            else:
+                self.add(run, kind_of(network))
+
+    def run(self) -> list[Any]:
+        self.run_all()
+        if self.errors:
+            first = min(self.errors)
+            raise named(self.errors[first], first)
+        return self.results
+
+    def work_in_lanes(self, group: Group) -> None:
+        in_lanes = core.evaluate_in_lanes if group.of is Evaluation else core.predict_in_lanes
+        in_lanes(group.network, *self.share_of(group, self.ends))
+
+    def work_alone(self, one: Any) -> None:
+        self.ends(one, None, one.alone)
+
+    def ends(self, run: Any, error: Exception | None, end: Callable[[], Any] | None = None) -> None:
+        """end : what gives the result, run.end() if it is None."""
+        i = self.places.pop(id(run))
+        try:
+            if error is not None:
+                raise error
+            self.results[i] = run.end() if end is None else end()
+        except Exception as failure:
+            self.errors[i] = failure
+
+
+class SimpleRun:
+    """A call of a method of a SimpleRNN."""
+
+    def __init__(self, network: SimpleRNN, method: str, inputs: Any) -> None:
+        self.alone = lambda: getattr(network, method)(inputs)
+
+
+def named(error: Exception, i: int) -> Exception:
+    """The same error, which says whose it is."""
+    error.args = (f"networks[{i}]: {error}",)
+    return error
+
+
+KIND = attrgetter(
+    "cell", "activation", "hidden_size", "input_size", "output_size", "output", "loss", "return_sequences"
+)
 
 
 def kind_of(network: RNN) -> Hashable:
-    """What networks must have in common to run in the lanes of one group."""
-    names = ("cell", "activation", "hidden_size", "input_size", "output_size", "output", "loss", "return_sequences")
-    kind = tuple(getattr(network, name) for name in (*names, "optimizer", "window"))
-    return *kind, network.momentum > 0.0, network.l1 > 0.0, network.clip is None
+    """What networks must have in common to run in the lanes of one group,"""
+    return KIND(network._spec)
+
+
+def kind_of_training(network: RNN) -> Hashable:
+    """and what to be trained there."""
+    options = network.optimizer, network.window, network.momentum > 0.0, network.l1 > 0.0, network.clip is None
+    return kind_of(network), *options
 
 
 def pays(network: RNN) -> bool:

@@ -148,6 +148,116 @@ class Job:
             network.best_epoch = None if best is None else self.measured + best
 
 
+class Run:
+    """A call of predict(), predict_proba() or hidden_states(), checked likewise."""
+
+    predictions: memoryview[float] | None
+    states: memoryview[float] | None
+
+    def __init__(
+        self,
+        network: RNN,
+        method: str,
+        inputs: Any,
+        state: MutableSequence[float] | None = None,
+        take: Callable[..., _data.Sequences] = _data.take_sequences,
+    ) -> None:
+        """take : fastrnn._data.take_sequences(), or what remembers its results."""
+        spec = network._spec
+        self.network, self.inputs, self.state = network, inputs, state
+        self.hidden, self.decides = method == "hidden_states", method == "predict" and spec.integers
+        if method == "predict_proba" and not spec.integers:
+            raise ValueError(f"predict_proba() gives probabilities, and output is {spec.output!r}: use predict()")
+        self.data = take(inputs, "inputs", spec.input_size)
+        if state is not None and self.data.several:
+            raise ValueError("with a state inputs must be one sequence, not a list of them")
+        self.each = not (self.hidden or spec.return_sequences)  # there is one result a sequence
+        if self.each:
+            self.data.refuse_empty()
+        self.h = None if state is None else network._take_state(state)
+        network._check_scales()
+        network._check_parameters()
+
+    def begin(self) -> None:
+        """Make room for what the core writes."""
+        spec, lengths = self.network._spec, self.data.lengths
+        size = spec.hidden_size if self.hidden else spec.output_size
+        result = _data.result_for(self.inputs, "d", (len(lengths) if self.each else sum(lengths)) * size)
+        self.predictions, self.states = (None, result) if self.hidden else (result, None)
+
+    def alone(self) -> Any:
+        """All of it, and the result."""
+        self.begin()
+        self.network._predict(self.data.numbers, self.data.lengths, self.h, self.predictions, self.states)
+        return self.end()
+
+    def end(self) -> Any:
+        """The result in the caller's kind."""
+        spec, result = self.network._spec, self.states if self.predictions is None else self.predictions
+        assert result is not None
+        check_result(result)
+        if self.h is not None:
+            put_state(self.h, self.state)
+        if not self.decides:
+            return self.give(result, spec.hidden_size if self.hidden else spec.output_size)
+        decisions = _data.result_for(self.inputs, "q", len(result) // spec.output_size * spec.target_size)
+        if spec.classes:
+            core.choose_classes(result, spec.output_size, decisions)
+        else:
+            core.round_probabilities(result, decisions)
+        return self.give(decisions, spec.target_size)
+
+    def give(self, result: memoryview[Any], size: int) -> Any:
+        """Rows of one prediction are flat."""
+        x, inputs = self.data, self.inputs
+        row = () if size == 1 and not self.hidden else (size,)
+
+        def give(part: memoryview[Any], like: Any, length: int) -> Any:
+            if not self.each:
+                return _data.give(part, like, (length, *row))
+            return _data.give(part, like, row, rows="other") if row else part[0]
+
+        if x.given is None:
+            return give(result, inputs, x.lengths[0])
+        if dimensions(inputs) == 3:
+            return _data.give(result, inputs, (len(x.lengths), *row) if self.each else (*inputs.shape[:2], *row))
+        results, start = [], 0
+        for length, given in zip(x.lengths, x.given, strict=True):
+            stop = start + (1 if self.each else length) * size
+            results.append(give(result[start:stop], given, length))
+            start = stop
+        return results
+
+
+class Evaluation:
+    """A call of evaluate(), checked likewise."""
+
+    loss: float
+
+    def __init__(
+        self,
+        network: RNN,
+        inputs: Any,
+        targets: Any,
+        sample_weight: Any = None,
+        take: Callable[..., _data.Examples] = _data.take_examples,
+    ) -> None:
+        """take : fastrnn._data.take_examples(), or what remembers its results."""
+        self.network, self.data = network, take(network._spec, inputs, targets, sample_weight)
+        network._check_parameters()
+        network._check_scales()
+
+    def alone(self) -> float:
+        """All of it, and the result."""
+        self.loss = self.network._evaluate(self.data, None)
+        return self.end()
+
+    def end(self) -> float:
+        if self.loss != self.loss:
+            raise not_a_number()
+        return self.loss
+
+
 class RNN(Base, core.RNNCore):
     """A recurrent network of `hidden_size` units and one output layer, over sequences of any length.
 
@@ -432,13 +542,7 @@ class RNN(Base, core.RNNCore):
 
         Nothing in the network changes. OverflowError where the loss is not a number.
         """
-        data = _data.take_examples(self._spec, inputs, targets, sample_weight)
-        self._check_parameters()
-        self._check_scales()
-        loss = self._evaluate(data, None)
-        if loss != loss:
-            raise not_a_number()
-        return loss
+        return Evaluation(self, inputs, targets, sample_weight).alone()
 
     def gradients(self, inputs: Any, targets: Any, sample_weight: Any = None) -> tuple[float, dict[str, Any]]:
         """The loss of evaluate(), and its gradient by every parameter, by full backpropagation through each sequence.
@@ -475,31 +579,18 @@ class RNN(Base, core.RNNCore):
         T numbers or T rows of output_size, integers but for "linear", in the kind of `inputs`. Nothing in the network
         changes.
         """
-        predictions, x = self._run(inputs, state)
-        size = self._spec.target_size
-        if not self._spec.integers:
-            return self._give(predictions, inputs, x, size)
-        decisions = _data.result_for(inputs, "q", len(predictions) // self.output_size * size)
-        if self._spec.classes:
-            core.choose_classes(predictions, self.output_size, decisions)
-        else:
-            core.round_probabilities(predictions, decisions)
-        return self._give(decisions, inputs, x, size)
+        return Run(self, "predict", inputs, state).alone()
 
     def predict_proba(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
         """The probability at every step: of a one with output "sigmoid", of each class with "softmax".
 
         T numbers or T rows of output_size floats from 0 to 1; all else as with predict().
         """
-        if not self._spec.integers:
-            raise ValueError(f"predict_proba() gives probabilities, and output is {self.output!r}: use predict()")
-        probabilities, x = self._run(inputs, state)
-        return self._give(probabilities, inputs, x, self.output_size)
+        return Run(self, "predict_proba", inputs, state).alone()
 
     def hidden_states(self, inputs: Any, *, state: MutableSequence[float] | None = None) -> Any:
         """The hidden state after every step: T rows of hidden_size floats; all else as with predict()."""
-        states, x = self._run(inputs, state, hidden=True)
-        return self._give(states, inputs, x, self.hidden_size, hidden=True)
+        return Run(self, "hidden_states", inputs, state).alone()
 
     def generate(self, inputs: Any, steps: int, *, state: MutableSequence[float] | None = None) -> Any:
         """Run over `inputs`, then go on alone, with each prediction as the next input; returns `steps` predictions.
@@ -618,48 +709,6 @@ class RNN(Base, core.RNNCore):
         self._state = [*self._take_state(value, to_be_written=False)]
 
     # ---- between the caller's data and the core ----
-
-    def _run(
-        self, inputs: Any, state: MutableSequence[float] | None, hidden: bool = False
-    ) -> tuple[memoryview[float], _data.Sequences]:
-        """The predictions, or the hidden states at every step, and the inputs as the core took them."""
-        x = _data.take_sequences(inputs, "inputs", self.input_size)
-        if state is not None and x.several:
-            raise ValueError("with a state inputs must be one sequence, not a list of them")
-        rows, size = sum(x.lengths), self.hidden_size if hidden else self.output_size
-        if not (hidden or self._spec.return_sequences):
-            x.refuse_empty()
-            rows = len(x.lengths)
-        h = None if state is None else self._take_state(state)
-        self._check_scales()
-        self._check_parameters()
-        result = _data.result_for(inputs, "d", rows * size)
-        self._predict(x.numbers, x.lengths, h, None if hidden else result, result if hidden else None)
-        check_result(result)
-        if h is not None:
-            put_state(h, state)
-        return result, x
-
-    def _give(self, result: memoryview[Any], inputs: Any, x: _data.Sequences, size: int, hidden: bool = False) -> Any:
-        """The result of _run() in the caller's kind; rows of one prediction are flat."""
-        row = () if size == 1 and not hidden else (size,)
-        each = not (hidden or self._spec.return_sequences)
-
-        def give(part: memoryview[Any], like: Any, length: int) -> Any:
-            if not each:
-                return _data.give(part, like, (length, *row))
-            return _data.give(part, like, row, rows="other") if row else part[0]
-
-        if x.given is None:
-            return give(result, inputs, x.lengths[0])
-        if dimensions(inputs) == 3:
-            return _data.give(result, inputs, (len(x.lengths), *row) if each else (*inputs.shape[:2], *row))
-        results, start = [], 0
-        for length, given in zip(x.lengths, x.given, strict=True):
-            stop = start + (1 if each else length) * size
-            results.append(give(result[start:stop], given, length))
-            start = stop
-        return results
 
     def _take_row(self, value: Any, name: str, row: memoryview[float]) -> None:
         """The numbers of one step, into a buffer."""

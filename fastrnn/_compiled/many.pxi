@@ -1,6 +1,64 @@
-# Part of _core.pyx: many trainings, in lanes. The twin: _plain/many.py, where they are one after the other.
+# Part of _core.pyx: many networks, in lanes. The twin: _plain/many.py, where they are one after the other.
 
 lanes = LANES   # for fastrnn.many
+
+# ---- helpers: networks side by side ----
+
+cdef inline void copy_lane_of(Py_ssize_t length, double* alone, double* in_lanes, bint out) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(length):
+        if out:
+            alone[i] = in_lanes[i * LANES]
+        else:
+            in_lanes[i * LANES] = alone[i]
+
+
+cdef void copy_parameters(const Layout* at, double* alone, const Layout* wide, double* in_lanes, Py_ssize_t lane,
+                          bint out) noexcept nogil:
+    """Those of a network, or what is laid out as they are, into a lane, or `out` of it."""
+    cdef Py_ssize_t i, j
+    cdef double* one
+    cdef double* other
+    for j in range(1 + at.input_size + at.hidden_size):     # the columns, from b_hidden on
+        one, other = alone + at.b_hidden + j * at.stride, in_lanes + wide.b_hidden + j * wide.stride
+        copy_lane_of(at.gates_size, one, other + lane, out)
+    copy_lane_of(at.own_size, alone + at.own, in_lanes + wide.own + lane, out)
+    for i in range(at.output_size):
+        one, other = alone + at.w_hidden_output + i * at.hidden_width, in_lanes + wide.w_hidden_output
+        copy_lane_of(at.hidden_size, one, other + i * wide.hidden_width + lane, out)
+    copy_lane_of(at.output_size, alone + at.b_output, in_lanes + wide.b_output + lane, out)
+
+
+@cython.internal
+cdef class Lanes:
+    """As many networks of one kind as there are lanes."""
+    cdef Network net
+    cdef Settings[LANES] settings
+    cdef Doubles memory, zeros
+    cdef Tape tape
+    cdef list jobs, bodies      # of each lane
+
+    def __cinit__(self, RNNCore core not None, *_):
+        cdef Body body = core._body()
+        cdef Network* net = &self.net
+        cdef Py_ssize_t lane
+        net[0] = body.net
+        net.at = lay_out(body.spec, LANES)
+        net.of = self.settings
+        self.memory, self.zeros = Doubles(net.at.memory), Doubles(net.at.states * net.at.hidden_width)
+        settle_places(net, self.memory.start)
+        net.zeros, net.fresh = self.zeros.start, self.zeros.start - net.at.h
+        self.jobs, self.bodies = [None] * LANES, [None] * LANES
+        for lane in range(LANES):
+            self.settings[lane] = body.settings
+
+    cdef Body take_in(self, Py_ssize_t lane, job):
+        """Take a network into a lane, with the parameters that it has now."""
+        cdef Body body = (<RNNCore?> job.network)._body()
+        self.jobs[lane], self.bodies[lane], self.settings[lane] = job, body, body.settings
+        copy_parameters(&body.net.at, body.net.memory, &self.net.at, self.net.memory, lane, False)
+        return body
+
 
 # ---- helpers: trainings in lockstep ----
 
@@ -45,52 +103,32 @@ cdef int train_epochs(Network* net, Tape tape, Window* window, Progress* progres
 
 @cython.final
 @cython.internal
-cdef class Group:
-    """As many trainings as there are lanes, of networks of one kind and window."""
-    cdef Network net
-    cdef Settings[LANES] settings
+cdef class Group(Lanes):
+    """Their trainings, of one window."""
     cdef Window window
     cdef Progress[LANES] progress
-    cdef Doubles memory, zeros, losses
-    cdef Tape tape
-    cdef list jobs, bodies, courses, views      # of each lane
+    cdef Doubles losses
+    cdef list courses
 
-    def __cinit__(self, RNNCore core not None, Py_ssize_t longest, Py_ssize_t sequences):
+    def __cinit__(self, RNNCore _, Py_ssize_t longest, Py_ssize_t sequences):
         """longest, sequences: what a window has of each, at most."""
-        cdef Body body = core._body()
-        cdef Network* net = &self.net
         cdef Py_ssize_t lane
-        net[0] = body.net
-        net.at = lay_out(body.spec, LANES)
-        net.of = self.settings
-        self.memory, self.losses = Doubles(net.at.memory), Doubles(2 * EPOCHS_AT_ONCE * LANES)
-        self.zeros = Doubles(net.at.states * net.at.hidden_width)
-        settle_places(net, self.memory.start)
-        net.zeros, net.fresh = self.zeros.start, self.zeros.start - net.at.h
+        self.losses = Doubles(2 * EPOCHS_AT_ONCE * LANES)
         self.window.wide = NULL
-        self.tape = tape_of_training(&net.at, None, longest, sequences)
-        self.jobs, self.bodies, self.courses = [None] * LANES, [None] * LANES, [None] * LANES
-        self.views = [parameter_views(&net.at, body.spec, self.memory, lane) for lane in range(LANES)]
+        self.tape = tape_of_training(&self.net.at, None, longest, sequences)
+        self.courses = [None] * LANES
         for lane in range(LANES):
-            self.settings[lane], self.window.of[lane] = body.settings, NULL
+            self.window.of[lane] = NULL
 
     cdef int copy(self, Py_ssize_t lane, bint out) except -1:
         """All that learning changes, of one lane, from its network or back."""
         cdef Body body = self.bodies[lane]
-        cdef View alone, here
-        cdef Doubles numbers = Doubles(body.spec.count)
         cdef double* powers = self.net.memory + self.net.at.powers + lane
         cdef double* of_body = body.net.memory + body.net.at.powers
         cdef Py_ssize_t part
         for part in range(3):
-            for name in body.views:
-                alone, here = body.views[name], self.views[lane][name]
-                if out:
-                    here.copy(part * self.net.at.parameters_width, numbers.start, False)
-                    alone.copy(part * body.net.at.parameters_width, numbers.start, True)
-                else:
-                    alone.copy(part * body.net.at.parameters_width, numbers.start, False)
-                    here.copy(part * self.net.at.parameters_width, numbers.start, True)
+            copy_parameters(&body.net.at, body.net.memory + part * body.net.at.parameters_width, &self.net.at,
+                            self.net.memory + part * self.net.at.parameters_width, lane, out)
         for part in range(2):
             if out:
                 of_body[part] = powers[part * LANES]
@@ -101,10 +139,9 @@ cdef class Group:
     cdef int begin(self, Py_ssize_t lane, job) except -1:
         """Take a training into a lane."""
         cdef HeldCourse course
-        cdef Body body = (<RNNCore> job.network)._body()
-        self.jobs[lane], self.bodies[lane] = job, body
+        cdef Body body = self.take_in(lane, job)
         course = self.courses[lane] = HeldCourse(body, job.data, job.validation)
-        self.settings[lane], self.window.of[lane] = body.settings, &course.of
+        self.window.of[lane] = &course.of
         self.progress[lane] = Progress(job.epochs, 0, 0)
         self.tape.updates[lane] = 0
         self.tape.kept[lane] = False
@@ -146,6 +183,50 @@ cdef class Group:
         self.window.of[lane] = NULL
         self.jobs[lane] = self.bodies[lane] = self.courses[lane] = None
         return job, best, error
+
+
+# ---- helpers: predictions in lockstep ----
+
+
+@cython.final
+@cython.internal
+cdef class Predictions(Lanes):
+    """What they make of sequences."""
+    cdef Run[LANES] runs
+    cdef list buffers           # of each lane, to hold on to
+    cdef object x               # the sequences that were taken last, and what is held of them
+    cdef Lengths sequences
+    cdef Buffer inputs
+
+    def __cinit__(self, RNNCore _):
+        self.tape = new_tape(&self.net.at, ROWS, False)
+        self.buffers = [None] * LANES
+        use_as_it_lies(&self.net, self.tape)
+        memset(self.runs, 0, sizeof(self.runs))
+
+    cdef int begin(self, Py_ssize_t lane, job) except -1:
+        """Take one into a lane."""
+        cdef Body body = self.take_in(lane, job)
+        cdef const Layout* at = &body.net.at
+        cdef Buffer predictions = None, states = None
+        cdef Run run
+        if job.data is not self.x:
+            self.x, self.sequences, self.inputs = job.data, Lengths(job.data.lengths), Buffer(job.data.numbers)
+            self.inputs.hold_to(self.sequences.total, at.input_size)
+        run = Run(self.sequences.values, self.sequences.count, 0, <const double*> self.inputs.view.buf,
+                  NULL, NULL, NULL)
+        if job.predictions is not None:
+            predictions = Buffer(job.predictions, PyBUF_WRITABLE)
+            predictions.hold_to(self.sequences.total if body.net.return_sequences else self.sequences.count,
+                                at.output_size)
+            run.predictions = <double*> predictions.view.buf
+        if job.states is not None:
+            states = Buffer(job.states, PyBUF_WRITABLE)
+            states.hold_to(self.sequences.total, at.hidden_size)
+            run.states = <double*> states.view.buf
+        self.buffers[lane] = self.sequences, self.inputs, predictions, states
+        self.runs[lane] = run
+        return 0
 
 
 # ---- the door ----
@@ -193,3 +274,69 @@ def train_in_lanes(network, Py_ssize_t longest, Py_ssize_t sequences, take, done
             if group.window.of[lane] != NULL:
                 group.hand_over(lane)
         raise
+
+
+def predict_in_lanes(network, take, done, /):
+    """Run what take() gives (runs; None: there is none now), each as its network's _predict() would.
+
+    done(run, error) is called as soon as one has ended.
+    """
+    cdef Predictions group = Predictions(network)
+    cdef Work work = Work(0.0, NULL, NULL)
+    cdef Py_ssize_t lane
+    cdef bint any_left = True
+    while any_left:
+        any_left = False
+        for lane in range(LANES):
+            while group.jobs[lane] is None and (job := take()) is not None:
+                try:
+                    job.begin()
+                    group.begin(lane, job)
+                except Exception as error:
+                    group.jobs[lane] = None
+                    done(job, error)
+            any_left |= group.jobs[lane] is not None
+        with nogil:
+            predict_sequences(&group.net, group.tape, group.runs, &work)
+        for lane in range(LANES):
+            job = group.jobs[lane]
+            if job is not None and group.runs[lane].left == 0 and group.runs[lane].count == 0:
+                group.jobs[lane] = group.bodies[lane] = group.buffers[lane] = None
+                done(job, None)
+
+
+def evaluate_in_lanes(network, take, done, /):
+    """Give what take() gives (evaluations; None: there is none now) its `loss`, as its network's _evaluate() would.
+
+    done(evaluation, error) is called as soon as one has ended.
+    """
+    cdef Lanes group = Lanes(network)
+    cdef data_t[LANES] data
+    cdef Total[LANES] totals
+    cdef HeldData held = None
+    cdef Work work = Work(0.0, NULL, NULL)
+    cdef Py_ssize_t lane, count = -1
+    cdef list held_by = [None] * LANES
+    taken = None
+    group.tape = tape_of_training(&group.net.at, None, group.net.at.block, 1)
+    while count != 0:
+        count = 0
+        while count < LANES and (job := take()) is not None:
+            try:
+                if job.data is not taken:
+                    held, taken = HeldData(group.take_in(count, job).spec, job.data), job.data
+                else:
+                    group.take_in(count, job)
+            except Exception as error:
+                done(job, error)
+                continue
+            held_by[count], data[count] = held, &held.data
+            count += 1
+        for lane in range(count, LANES):
+            data[lane] = NULL
+        with nogil:
+            evaluate(&group.net, group.tape, data, totals, &work)
+        for lane in range(count):
+            job = group.jobs[lane]
+            job.loss = totals[lane].loss / totals[lane].weight
+            done(job, None)

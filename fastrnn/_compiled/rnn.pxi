@@ -300,10 +300,9 @@ cdef class RNNCore:
         cdef Network net = body.net
         cdef Lengths sequences = Lengths(lengths)
         cdef Buffer x = Buffer(inputs), h, p, s
-        cdef Run run = Run(<const double*> x.view.buf, NULL, NULL, NULL)
+        cdef Run run = Run(sequences.values, sequences.count, 0, <const double*> x.view.buf, NULL, NULL, NULL)
         cdef Tape tape = new_tape(&net.at, min(sequences.longest, ROWS), False)
         cdef Work work = Work(0.0, NULL, NULL)
-        cdef Py_ssize_t i
         x.hold_to(sequences.total, net.at.input_size)
         if state is not None:
             h = Buffer(state, PyBUF_WRITABLE)
@@ -319,8 +318,7 @@ cdef class RNNCore:
             run.states = <double*> s.view.buf
         with nogil:
             use_packed(&net, tape)
-            for i in range(sequences.count):
-                predict_sequence(&net, tape, sequences.values[i], &run, &work)
+            predict_sequences(&net, tape, &run, &work)
 
     def _generate(self, inputs, state, predictions, /):
         """Run over inputs from the state in the buffer `state`, then feed each prediction back, till `predictions` is
@@ -332,7 +330,8 @@ cdef class RNNCore:
         cdef Network net = body.net
         cdef Buffer x = Buffer(inputs), h = Buffer(state, PyBUF_WRITABLE), p = Buffer(predictions, PyBUF_WRITABLE)
         cdef Py_ssize_t steps = x.length() // net.at.input_size, count = p.length() // net.at.target_size
-        cdef Run run = Run(<const double*> x.view.buf, <double*> h.view.buf, NULL, NULL)
+        cdef int64_t before = steps - 1
+        cdef Run run = Run(&before, 1, 0, <const double*> x.view.buf, <double*> h.view.buf, NULL, NULL)
         cdef Tape tape = new_tape(&net.at, max(1, min(steps, ROWS)), False)
         cdef Doubles scratch = Doubles(net.at.input_size + net.at.output_size)
         cdef Work work = Work(0.0, NULL, NULL)
@@ -346,7 +345,7 @@ cdef class RNNCore:
             return True
         with nogil:
             use_packed(&net, tape)
-            predict_sequence(&net, tape, steps - 1, &run, &work)
+            predict_sequences(&net, tape, &run, &work)
             run.predictions = <double*> p.view.buf
             good = generate_steps(&net, tape, count, scratch.start, &run, &work)
         return good

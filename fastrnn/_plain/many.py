@@ -1,4 +1,4 @@
-"""Many trainings, one after the other. The twin: _compiled/many.pxi, where they are side by side in lanes."""
+"""Many networks, one after the other. The twin: _compiled/many.pxi, where they are side by side in lanes."""
 
 from __future__ import annotations
 
@@ -32,3 +32,36 @@ def train_in_lanes(
         except Exception as failure:
             error = failure
         done(job, best, error)
+
+
+def predict_in_lanes(
+    _network: RNNCore, take: Callable[[], Any], done: Callable[[Any, Exception | None], object], /
+) -> None:
+    """Run what take() gives (runs; None: there is none now), each by its network's _predict().
+
+    done(run, error) is called as soon as one has ended.
+    """
+    while (run := take()) is not None:
+        error = None
+        try:
+            run.begin()
+            run.network._predict(run.data.numbers, run.data.lengths, None, run.predictions, run.states)
+        except Exception as failure:
+            error = failure
+        done(run, error)
+
+
+def evaluate_in_lanes(
+    _network: RNNCore, take: Callable[[], Any], done: Callable[[Any, Exception | None], object], /
+) -> None:
+    """Give what take() gives (evaluations; None: there is none now) its `loss`, by its network's _evaluate().
+
+    done(evaluation, error) is called as soon as one has ended.
+    """
+    while (evaluation := take()) is not None:
+        error = None
+        try:
+            evaluation.loss = evaluation.network._evaluate(evaluation.data, None)
+        except Exception as failure:
+            error = failure
+        done(evaluation, error)

@@ -14,7 +14,7 @@ from fastrnn._plain.measuring import Course, evaluate, place_of, put_back_best
 from fastrnn._plain.network import Network, Row
 from fastrnn._plain.optimizers import OPTIMIZERS
 from fastrnn._plain.outputs import LOSSES, OUTPUTS, any_nan
-from fastrnn._plain.running import generate_steps, predict_sequence
+from fastrnn._plain.running import generate_steps, predict_sequences
 from fastrnn._plain.scales import find_unscaled, moments
 from fastrnn._plain.sums import Vector
 from fastrnn._plain.window import forward, losses_of, predictions_of, read_out
@@ -301,28 +301,16 @@ class RNNCore:
         Each sequence starts from the state in the buffer `state`, and leaves its last one there; if that is None, each
         starts from a fresh one. `predictions` or `states`, buffers of T rows, may be None.
         """
-        net, total, start = self._net, check_lengths(lengths), 0
+        net, total = self._net, check_lengths(lengths)
         check_length(inputs, total * net.spec.input_size)
         if state is not None:
             check_length(state, net.spec.state_size)
-        each = net.spec.return_sequences
         if predictions is not None:
-            check_length(predictions, (total if each else len(lengths)) * net.spec.output_size)
+            check_length(predictions, (total if net.spec.return_sequences else len(lengths)) * net.spec.output_size)
         if states is not None:
             check_length(states, total * net.spec.hidden_size)
         net.read()
-        for i, length in enumerate(lengths):
-            h = predict_sequence(
-                net,
-                inputs[start * net.spec.input_size :],
-                length,
-                [0.0] * net.spec.state_size if state is None else [*state],
-                None if predictions is None else predictions[(start if each else i) * net.spec.output_size :],
-                None if states is None else states[start * net.spec.hidden_size :],
-            )
-            if state is not None:
-                state[:] = doubles(h)
-            start += length
+        predict_sequences(net, inputs, lengths, state, predictions, states)
 
     def _generate(self, inputs: memoryview[float], state: memoryview[float], predictions: memoryview[float], /) -> bool:
         """Run over inputs from the state in the buffer `state`, then feed each prediction back, till `predictions` is
@@ -340,9 +328,9 @@ class RNNCore:
         if count < 1 or steps < 1:
             return True
         net.read()
-        h = predict_sequence(net, inputs, steps - 1, [*state], None, None)
+        predict_sequences(net, inputs, [steps - 1], state, None, None)
         x = [*inputs[(steps - 1) * net.spec.input_size :]]
-        last = generate_steps(net, x, count, h, predictions)
+        last = generate_steps(net, x, count, [*state], predictions)
         if last is None:
             return False
         state[:] = doubles(last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastrnn._checks import doubles
 from fastrnn._plain.network import Network, Row
 from fastrnn._plain.outputs import any_nan
 from fastrnn._plain.sums import Vector
@@ -10,29 +11,34 @@ from fastrnn._plain.window import forward, predictions_of, read_out
 # ---- running ----
 
 
-def predict_sequence(
+def predict_sequences(
     net: Network,
     inputs: memoryview[float],
-    length: int,
-    state: Vector,
+    lengths: list[int],
+    state: memoryview[float] | None,
     predictions: memoryview[float] | None,
     states: memoryview[float] | None,
-) -> Vector:
-    """Run over a sequence, from `state`, and return the last one."""
+) -> None:
+    """Run over sequences, one after the other: each from `state`, which takes the last one, or from a fresh one."""
     size, outputs, units = net.spec.input_size, net.spec.output_size, net.spec.hidden_size
-    each = net.spec.return_sequences
-    for t in range(length):
-        rows = [Row(net.spec, state), Row(net.spec)]
-        forward(net, rows, 1, [*inputs[t * size : (t + 1) * size]])
-        if predictions is not None and (each or t + 1 == length):
-            read_out(net, rows, 1)
-            for i, value in enumerate(predictions_of(net, rows, 1)[0]):
-                predictions[(t if each else 0) * outputs + i] = value
-        if states is not None:
-            for i, value in enumerate(rows[1].h):
-                states[t * units + i] = value
-        state = rows[1].state
-    return state
+    each, start = net.spec.return_sequences, 0
+    for i, length in enumerate(lengths):
+        h = [0.0] * net.spec.state_size if state is None else [*state]
+        for t in range(start, start + length):
+            rows = [Row(net.spec, h), Row(net.spec)]
+            forward(net, rows, 1, [*inputs[t * size : (t + 1) * size]])
+            if predictions is not None and (each or t + 1 == start + length):
+                read_out(net, rows, 1)
+                place = (t if each else i) * outputs
+                for k, value in enumerate(predictions_of(net, rows, 1)[0]):
+                    predictions[place + k] = value
+            if states is not None:
+                for k, value in enumerate(rows[1].h):
+                    states[t * units + k] = value
+            h = rows[1].state
+        start += length
+        if state is not None:
+            state[:] = doubles(h)
 
 
 def feed_back(net: Network, decision: Vector) -> Vector:
