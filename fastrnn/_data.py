@@ -262,6 +262,9 @@ def give(
     of its; same_columns: whether its columns are those of `like`.
     """
     shape = shape or (len(result),)
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None and type(like) is numpy.ndarray:  # the most common, first
+        return numpy.asarray(result).reshape(shape)
     libraries = {str(base.__module__).partition(".")[0] for base in type(like).__mro__}
     if "torch" in libraries and hasattr(like, "device"):
         torch = sys.modules["torch"]
@@ -269,15 +272,15 @@ def give(
         values = result if len(result) else []  # torch takes no empty buffer
         return torch.asarray(values, dtype=dtype).reshape(shape).to(like.device)
     if "pandas" in libraries and hasattr(like, "index"):
-        pandas, numpy = sys.modules["pandas"], sys.modules["numpy"]
+        pandas = sys.modules["pandas"]
         index = like.index if rows == "same" else _continued(like.index, shape[0]) if rows == "next" else None
         names = None if not same_columns else like.columns if hasattr(like, "columns") else [like.name]
         values = numpy.asarray(result).reshape(shape)
         if len(shape) == 1:
             return pandas.Series(values, index=index, name=None if names is None else names[0])
         return pandas.DataFrame(values, index=index, columns=names)
-    if hasattr(like, "__array__") and "numpy" in sys.modules:
-        return sys.modules["numpy"].asarray(result).reshape(shape)
+    if hasattr(like, "__array__") and numpy is not None:
+        return numpy.asarray(result).reshape(shape)
     if "array" in libraries and len(shape) == 1:
         array = sys.modules["array"].array(result.format)
         array.frombytes(result.cast("B"))

@@ -211,22 +211,22 @@ class Run:
         """Rows of one prediction are flat."""
         x, inputs = self.data, self.inputs
         row = () if size == 1 and not self.hidden else (size,)
-
-        def give(part: memoryview[Any], like: Any, length: int) -> Any:
-            if not self.each:
-                return _data.give(part, like, (length, *row))
-            return _data.give(part, like, row, rows="other") if row else part[0]
-
         if x.given is None:
-            return give(result, inputs, x.lengths[0])
+            return self.give_one(result, inputs, x.lengths[0], row)
         if dimensions(inputs) == 3:
             return _data.give(result, inputs, (len(x.lengths), *row) if self.each else (*inputs.shape[:2], *row))
         results, start = [], 0
         for length, given in zip(x.lengths, x.given, strict=True):
             stop = start + (1 if self.each else length) * size
-            results.append(give(result[start:stop], given, length))
+            results.append(self.give_one(result[start:stop], given, length, row))
             start = stop
         return results
+
+    def give_one(self, result: memoryview[Any], like: Any, length: int, row: tuple[int, ...]) -> Any:
+        """Of one sequence."""
+        if not self.each:
+            return _data.give(result, like, (length, *row))
+        return _data.give(result, like, row, rows="other") if row else result[0]
 
 
 class Evaluation:
@@ -742,11 +742,11 @@ class RNN(Base, core.RNNCore):
         return memoryview(bytearray(numbers)).cast("d")
 
     def _check_scales(self) -> None:
-        missing = [name for name in self._spec.scales if getattr(self, name) is None]
-        if missing:
-            raise ValueError(
-                f"the network is to be standardized and has no {missing[0]} yet: call train() first, or set it"
-            )
+        for name in self._spec.scales:
+            if getattr(self, name) is None:
+                raise ValueError(
+                    f"the network is to be standardized and has no {name} yet: call train() first, or set it"
+                )
 
     def _check_parameters(self) -> None:
         """A parameter can be written to by whoever holds its memoryview."""

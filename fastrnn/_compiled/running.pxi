@@ -41,8 +41,8 @@ cdef inline double* read_lane(const Layout* at, const double* numbers, Py_ssize_
                               double* result) noexcept nogil:
     """`size` numbers a step of one lane; returns their end."""
     cdef Py_ssize_t t, i
-    for t in range(steps):
-        for i in range(size):
+    for i in range(size):
+        for t in range(steps):
             result[t * size + i] = numbers[t * at.row + i * LANES]
     return result + steps * size
 
