@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, SupportsFloat, SupportsIndex
 
 from fastrnn._data import Examples as _Examples
+from fastrnn._data import Sequences as _Sequences
 from fastrnn._kinds import Spec
 
 _Numbers = list[float] | None
@@ -121,8 +122,10 @@ def train_in_lanes(
     /,
 ) -> None: ...
 def predict_in_lanes(
-    network: RNNCore, take: Callable[[], Any], done: Callable[[Any, Exception | None], object], /
+    networks: list[RNNCore],
+    data: list[_Sequences],
+    predictions: memoryview[float] | None,
+    states: memoryview[float] | None,
+    /,
 ) -> None: ...
-def evaluate_in_lanes(
-    network: RNNCore, take: Callable[[], Any], done: Callable[[Any, Exception | None], object], /
-) -> None: ...
+def evaluate_in_lanes(networks: list[RNNCore], data: list[_Examples], /) -> list[float]: ...

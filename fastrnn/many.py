@@ -16,14 +16,14 @@ from fastrnn.simple import SimpleRNN
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, without the cost of importing typing
 if TYPE_CHECKING:
-    from collections import deque
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Iterator
     from typing import Any
 
 # Up to how many units lanes pay, for each cell: measured by bench/many.py.
 UNITS_IN_LANES = {"elman": 8, "gru": 8, "lstm": 8}
 FEWEST = 3  # networks of one kind for which lanes are filled
 
+MOST_AT_ONCE, NUMBERS_AT_ONCE = 64, 1 << 17  # networks of a piece of predict_all(), and numbers of its results
 METHODS = ("predict", "predict_proba", "hidden_states", "evaluate")  # of predict_all()
 
 
@@ -143,11 +143,9 @@ def predict_all(
         raise ValueError("method='evaluate' needs targets")
     if method != "evaluate" and targets is not None:
         raise ValueError(f"targets are for method='evaluate', and method is {method!r}")
-    runner = Runner(number_of(threads))
     of_inputs = data_of_each(inputs, "inputs", len(listed), each)
     of_targets = data_of_each(targets, "targets", len(listed), each and targets is not None)
-    runner.prepare(listed, of_inputs, of_targets, method)
-    return runner.run()
+    return Runner(listed, of_inputs, of_targets, method, number_of(threads)).run()
 
 
 def data_of_each(values: Any, name: str, networks: int, each: bool) -> list[Any]:
@@ -202,58 +200,19 @@ class Memory:
         return found
 
 
-class Group:
-    """Jobs of one kind. Those that take long come first, and beside each other those that take as long."""
-
-    def __init__(self, jobs: list[Any]) -> None:
-        from collections import deque
-
-        self.network, self.of = jobs[0].network, type(jobs[0])
-        self.jobs = deque(sorted(jobs, key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths))))
-
-
-class Trainings(Group):
-    """Of one window."""
-
-    def __init__(self, jobs: list[Job]) -> None:
-        super().__init__(jobs)
-        window, longest = self.network.window, max(max(job.data.lengths) for job in jobs)
-        self.longest = min(longest, window or longest)  # steps of a window
-        counts = [len(job.data.lengths) for job in jobs]
-        self.sequences = max(
-            min(job.network.batch_size or count, count) for job, count in zip(jobs, counts, strict=True)
-        )
-
-
 class Workers:
-    """Threads that take what is to be done: jobs in the lanes of groups, then what runs alone."""
-
-    group_of: type[Group]
+    """Threads that do pieces of work, each a function and what it is to be called with, until none are left."""
 
     def __init__(self, threads: int) -> None:
-        from collections import deque
-
         self.threads = threads if core.lanes > 1 else 1  # plain Python gains nothing
         self.stop = memoryview(bytearray(8)).cast("q")  # 1: all threads are to end
-        self.kinds: dict[Hashable, list[Any]] = {}
-        self.groups: list[Group] = []
-        self.alone: deque[Any] = deque()
         self.error: BaseException | None = None
 
-    def add(self, job: Any, kind: Hashable) -> None:
-        self.kinds.setdefault(kind, []).append(job)
+    def do(self, pieces: Iterable[tuple[Callable[[Any], None], Any]]) -> None:
+        from collections import deque
 
-    def sort_out(self) -> None:
-        for jobs in self.kinds.values():
-            if len(jobs) >= FEWEST and pays(jobs[0].network):
-                self.groups.append(self.group_of(jobs))
-            else:
-                self.alone.extend(jobs)
-        self.kinds.clear()
-
-    def run_all(self) -> None:
-        self.sort_out()
-        if self.threads == 1:
+        self.pieces = deque(pieces)
+        if min(self.threads, len(self.pieces)) < 2:
             self.work()
         else:
             self.work_in_threads()
@@ -282,7 +241,7 @@ class Workers:
         core.stops[get_ident()] = self.stop
         try:
             self.work()
-        except BaseException as error:  # raised again where all of it was called
+        except BaseException as error:  # raised again where do() was called
             if not self.stop[0]:
                 self.error = error
             self.stop[0] = 1
@@ -290,57 +249,29 @@ class Workers:
             del core.stops[get_ident()]
 
     def work(self) -> None:
-        for group in self.groups:
-            if group.jobs and not self.stop[0]:
-                self.work_in_lanes(group)
         while not self.stop[0]:
             try:
-                one = self.alone.popleft()
+                do, what = self.pieces.popleft()
             except IndexError:
                 break
-            self.work_alone(one)
-
-    def share_of(self, group: Group, ends: Callable[..., None]) -> tuple[Callable[[], Any], Callable[..., None]]:
-        """take() and done() for the core; ends : what is called where a job has ended."""
-        room = -(-len(group.jobs) // self.threads)  # so that no thread takes all of a few
-
-        def take() -> Any:
-            nonlocal room
-            room -= 1
-            try:
-                return group.jobs.popleft() if room >= 0 else None
-            except IndexError:
-                return None
-
-        def done(job: Any, *told: Any) -> None:
-            nonlocal room
-            room = max(0, room) + 1
-            ends(job, *told)
-
-        return take, done
-
-    def work_in_lanes(self, group: Group) -> None:
-        raise NotImplementedError
-
-    def work_alone(self, one: Any) -> None:
-        raise NotImplementedError
+            do(what)
 
 
-class Trainer(Workers):
+class Trainer:
     """One call of train_all()."""
 
-    group_of = Trainings
-
     def __init__(self, trainings: list[Training], threads: int, progress: bool) -> None:
-        super().__init__(threads)
-        self.trainings = trainings
+        self.trainings, self.workers = trainings, Workers(threads)
+        self.alone: list[Any] = []  # jobs, and trainings of a SimpleRNN
+        self.groups: list[Group] = []
         self.begun: dict[int, tuple[Job, Training]] = {}  # until they end
         self.progress = Done(len(trainings)) if progress else None
 
     def run(self) -> None:
         try:
             self.prepare()
-            self.run_all()
+            in_lanes = [(self.train_in_lanes, group) for group in self.groups for _ in range(self.workers.threads)]
+            self.workers.do([*in_lanes, *((self.train_alone, one) for one in self.alone)])
         finally:
             for job, _ in self.begun.values():  # after an exception
                 job.end()
@@ -351,6 +282,7 @@ class Trainer(Workers):
 
     def prepare(self) -> None:
         take = Memory().take_examples
+        kinds: dict[Hashable, list[Job]] = {}
         for training in self.trainings:
             network = training.network
             if isinstance(network, SimpleRNN):
@@ -363,15 +295,34 @@ class Trainer(Workers):
             except (TypeError, ValueError) as error:
                 self.ends(training, error)
                 continue
-            self.add(job, kind_of_training(network))
+            kinds.setdefault(kind_of_training(network), []).append(job)
+        for jobs in kinds.values():
+            if len(jobs) >= FEWEST and pays(jobs[0].network):
+                self.groups.append(Group(jobs))
+            else:
+                self.alone.extend(jobs)
 
     # ---- the work ----
 
-    def work_in_lanes(self, group: Any) -> None:
-        take, done = self.share_of(group, self.job_ends)
+    def train_in_lanes(self, group: Group) -> None:
+        room = -(-len(group.jobs) // self.workers.threads)  # so that no thread takes all of a few
+
+        def take() -> Any:
+            nonlocal room
+            room -= 1
+            try:
+                return group.jobs.popleft() if room >= 0 else None
+            except IndexError:
+                return None
+
+        def done(job: Any, best: int | None, error: Exception | None) -> None:
+            nonlocal room
+            room = max(0, room) + 1
+            self.job_ends(job, best, error)
+
         core.train_in_lanes(group.network, group.longest, group.sequences, take, done)
 
-    def work_alone(self, one: Any) -> None:
+    def train_alone(self, one: Any) -> None:
         if isinstance(one, Training):  # of a SimpleRNN
             try:
                 refused = next(
@@ -405,66 +356,97 @@ class Trainer(Workers):
             self.progress.one(error is not None)
 
 
-class Runner(Workers):
+class Group:
+    """Jobs of one kind. Those that take long come first, and beside each other those that take as long."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        from collections import deque
+
+        self.network, window = jobs[0].network, jobs[0].network.window
+        longest = max(max(job.data.lengths) for job in jobs)
+        self.longest = min(longest, window or longest)  # steps of a window
+        counts = [len(job.data.lengths) for job in jobs]
+        self.sequences = max(
+            min(job.network.batch_size or count, count) for job, count in zip(jobs, counts, strict=True)
+        )
+        self.jobs = deque(sorted(jobs, key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths))))
+
+
+class Runner:
     """One call of predict_all()."""
 
-    group_of = Group
-
-    def __init__(self, threads: int) -> None:
-        super().__init__(threads)
-        self.places: dict[int, int] = {}  # in the list of networks, by run, until it ends
-        self.results: list[Any] = []
-        self.errors: dict[int, Exception] = {}
-
-    def prepare(self, networks: list[Any], inputs: list[Any], targets: list[Any], method: str) -> None:
-        self.results, memory = [None] * len(networks), Memory()
+    def __init__(self, networks: list[Any], inputs: list[Any], targets: list[Any], method: str, threads: int) -> None:
+        self.workers, self.results = Workers(threads), [None] * len(networks)
+        self.errors: dict[int, Exception] = {}  # by the place of the network
+        self.alone: list[tuple[Any, ...]] = []  # what settle() takes
+        self.kinds: dict[Hashable, list[tuple[int, Any]]] = {}
+        memory = Memory()
         for i, (network, x, y) in enumerate(zip(networks, inputs, targets, strict=True)):
-            run: Run | Evaluation | SimpleRun
+            if isinstance(network, SimpleRNN):
+                self.alone.append((i, getattr(network, method), x))
+                continue
+            run: Run | Evaluation
             try:
-                if isinstance(network, SimpleRNN):
-                    run = SimpleRun(network, method, x)
-                elif method == "evaluate":
+                if method == "evaluate":
                     run = Evaluation(network, x, y, take=memory.take_examples)
                 else:
                     run = Run(network, method, x, take=memory.take_sequences)
             except Exception as error:
                 raise named(error, i) from None
-            self.places[id(run)] = i
-            if isinstance(run, SimpleRun):
-                self.alone.append(run)
-            else:
-                self.add(run, kind_of(network))
+            self.kinds.setdefault(kind_of(network), []).append((i, run))
+        self.do_in_lanes = self.evaluate_in_lanes if method == "evaluate" else self.predict_in_lanes
 
     def run(self) -> list[Any]:
-        self.run_all()
+        self.workers.do([*self.pieces()])
         if self.errors:
             first = min(self.errors)
             raise named(self.errors[first], first)
         return self.results
 
-    def work_in_lanes(self, group: Group) -> None:
-        in_lanes = core.evaluate_in_lanes if group.of is Evaluation else core.predict_in_lanes
-        in_lanes(group.network, *self.share_of(group, self.ends))
+    def pieces(self) -> Iterator[tuple[Callable[[Any], None], Any]]:
+        """Networks for lanes, so many that a slow piece does not hold up the rest, then those that run alone."""
+        for runs in self.kinds.values():
+            first = runs[0][1]
+            if len(runs) < FEWEST or not pays(first.network):
+                self.alone.extend((i, run.alone) for i, run in runs)
+                continue
+            if any(run.data is not first.data for _, run in runs):
+                runs.sort(key=lambda pair: (-len(pair[1].data.lengths), -sum(pair[1].data.lengths)))
+            most = min(MOST_AT_ONCE, max(core.lanes, NUMBERS_AT_ONCE // max(1, runs[0][1].numbers)))
+            count = max(-(-len(runs) // most), min(self.workers.threads, len(runs) // FEWEST))
+            for k in range(count):
+                yield self.do_in_lanes, runs[len(runs) * k // count : len(runs) * (k + 1) // count]
+        for one in self.alone:
+            yield self.settle, one
 
-    def work_alone(self, one: Any) -> None:
-        self.ends(one, None, one.alone)
+    def predict_in_lanes(self, runs: list[tuple[int, Run]]) -> None:
+        """Their results follow each other in one buffer."""
+        first, start = runs[0][1], 0
+        found = _data.result_for(first.inputs, "d", sum(run.numbers for _, run in runs))
+        places = (None, found) if first.hidden else (found, None)
+        core.predict_in_lanes([run.network for _, run in runs], [run.data for _, run in runs], *places)
+        good, results = core.find_not_finite(found) < 0, first.decide(found)
+        for i, run in runs:
+            stop = start + run.numbers
+            part = results[start // run.share : stop // run.share]
+            if good:
+                self.results[i] = run.give(part)
+            else:
+                self.settle((i, run.checked, found[start:stop], part))
+            start = stop
 
-    def ends(self, run: Any, error: Exception | None, end: Callable[[], Any] | None = None) -> None:
-        """end : what gives the result, run.end() if it is None."""
-        i = self.places.pop(id(run))
+    def evaluate_in_lanes(self, runs: list[tuple[int, Evaluation]]) -> None:
+        losses = core.evaluate_in_lanes([run.network for _, run in runs], [run.data for _, run in runs])
+        for (i, run), loss in zip(runs, losses, strict=True):
+            self.settle((i, run.checked, loss))
+
+    def settle(self, one: tuple[Any, ...]) -> None:
+        """Take what a call returns, or raises, for the result of a network: (its place, what is called, with what)."""
+        i, call, *arguments = one
         try:
-            if error is not None:
-                raise error
-            self.results[i] = run.end() if end is None else end()
-        except Exception as failure:
-            self.errors[i] = failure
-
-
-class SimpleRun:
-    """A call of a method of a SimpleRNN."""
-
-    def __init__(self, network: SimpleRNN, method: str, inputs: Any) -> None:
-        self.alone = lambda: getattr(network, method)(inputs)
+            self.results[i] = call(*arguments)
+        except Exception as error:
+            self.errors[i] = error
 
 
 def named(error: Exception, i: int) -> Exception:
@@ -479,12 +461,12 @@ KIND = attrgetter(
 
 
 def kind_of(network: RNN) -> Hashable:
-    """What networks must have in common to run in the lanes of one group,"""
+    """What networks must have in common to run in lanes,"""
     return KIND(network._spec)
 
 
 def kind_of_training(network: RNN) -> Hashable:
-    """and what to be trained there."""
+    """and to be trained there."""
     options = network.optimizer, network.window, network.momentum > 0.0, network.l1 > 0.0, network.clip is None
     return kind_of(network), *options
 

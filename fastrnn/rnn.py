@@ -151,9 +151,6 @@ class Job:
 class Run:
     """A call of predict(), predict_proba() or hidden_states(), checked likewise."""
 
-    predictions: memoryview[float] | None
-    states: memoryview[float] | None
-
     def __init__(
         self,
         network: RNN,
@@ -177,39 +174,40 @@ class Run:
         self.h = None if state is None else network._take_state(state)
         network._check_scales()
         network._check_parameters()
-
-    def begin(self) -> None:
-        """Make room for what the core writes."""
-        spec, lengths = self.network._spec, self.data.lengths
-        size = spec.hidden_size if self.hidden else spec.output_size
-        result = _data.result_for(self.inputs, "d", (len(lengths) if self.each else sum(lengths)) * size)
-        self.predictions, self.states = (None, result) if self.hidden else (result, None)
+        rows = len(self.data.lengths) if self.each else sum(self.data.lengths)
+        self.size = spec.target_size if self.decides else spec.hidden_size if self.hidden else spec.output_size
+        self.share = spec.output_size // spec.target_size if self.decides else 1  # predictions that make one decision
+        self.numbers = rows * self.size * self.share  # that the core writes
 
     def alone(self) -> Any:
-        """All of it, and the result."""
-        self.begin()
-        self.network._predict(self.data.numbers, self.data.lengths, self.h, self.predictions, self.states)
-        return self.end()
-
-    def end(self) -> Any:
-        """The result in the caller's kind."""
-        spec, result = self.network._spec, self.states if self.predictions is None else self.predictions
-        assert result is not None
-        check_result(result)
+        """All of it, and the result in the caller's kind."""
+        numbers = _data.result_for(self.inputs, "d", self.numbers)
+        places = (None, numbers) if self.hidden else (numbers, None)
+        self.network._predict(self.data.numbers, self.data.lengths, self.h, *places)
+        check_result(numbers)
         if self.h is not None:
             put_state(self.h, self.state)
-        if not self.decides:
-            return self.give(result, spec.hidden_size if self.hidden else spec.output_size)
-        decisions = _data.result_for(self.inputs, "q", len(result) // spec.output_size * spec.target_size)
-        if spec.classes:
-            core.choose_classes(result, spec.output_size, decisions)
-        else:
-            core.round_probabilities(result, decisions)
-        return self.give(decisions, spec.target_size)
+        return self.give(self.decide(numbers))
 
-    def give(self, result: memoryview[Any], size: int) -> Any:
+    def checked(self, numbers: memoryview[float], result: memoryview[Any]) -> Any:
+        """The result in the caller's kind, of numbers that the core has written."""
+        check_result(numbers)
+        return self.give(result)
+
+    def decide(self, numbers: memoryview[float]) -> memoryview[Any]:
+        """What predict() makes of what the core has written."""
+        if not self.decides:
+            return numbers
+        decisions = _data.result_for(self.inputs, "q", len(numbers) // self.share)
+        if self.network._spec.classes:
+            core.choose_classes(numbers, self.share, decisions)
+        else:
+            core.round_probabilities(numbers, decisions)
+        return decisions
+
+    def give(self, result: memoryview[Any]) -> Any:
         """Rows of one prediction are flat."""
-        x, inputs = self.data, self.inputs
+        x, inputs, size = self.data, self.inputs, self.size
         row = () if size == 1 and not self.hidden else (size,)
         if x.given is None:
             return self.give_one(result, inputs, x.lengths[0], row)
@@ -232,7 +230,7 @@ class Run:
 class Evaluation:
     """A call of evaluate(), checked likewise."""
 
-    loss: float
+    numbers = 0  # that the core writes
 
     def __init__(
         self,
@@ -248,14 +246,13 @@ class Evaluation:
         network._check_scales()
 
     def alone(self) -> float:
-        """All of it, and the result."""
-        self.loss = self.network._evaluate(self.data, None)
-        return self.end()
+        """All of it, and the loss."""
+        return self.checked(self.network._evaluate(self.data, None))
 
-    def end(self) -> float:
-        if self.loss != self.loss:
+    def checked(self, loss: float) -> float:
+        if loss != loss:
             raise not_a_number()
-        return self.loss
+        return loss
 
 
 class RNN(Base, core.RNNCore):

@@ -36,7 +36,7 @@ cdef class Lanes:
     cdef Settings[LANES] settings
     cdef Doubles memory, zeros
     cdef Tape tape
-    cdef list jobs, bodies      # of each lane
+    cdef list bodies            # of each lane, to hold on to
 
     def __cinit__(self, RNNCore core not None, *_):
         cdef Body body = core._body()
@@ -48,14 +48,14 @@ cdef class Lanes:
         self.memory, self.zeros = Doubles(net.at.memory), Doubles(net.at.states * net.at.hidden_width)
         settle_places(net, self.memory.start)
         net.zeros, net.fresh = self.zeros.start, self.zeros.start - net.at.h
-        self.jobs, self.bodies = [None] * LANES, [None] * LANES
+        self.bodies = [None] * LANES
         for lane in range(LANES):
             self.settings[lane] = body.settings
 
-    cdef Body take_in(self, Py_ssize_t lane, job):
+    cdef Body take_in(self, Py_ssize_t lane, RNNCore core):
         """Take a network into a lane, with the parameters that it has now."""
-        cdef Body body = (<RNNCore?> job.network)._body()
-        self.jobs[lane], self.bodies[lane], self.settings[lane] = job, body, body.settings
+        cdef Body body = core._body()
+        self.bodies[lane], self.settings[lane] = body, body.settings
         copy_parameters(&body.net.at, body.net.memory, &self.net.at, self.net.memory, lane, False)
         return body
 
@@ -108,7 +108,7 @@ cdef class Group(Lanes):
     cdef Window window
     cdef Progress[LANES] progress
     cdef Doubles losses
-    cdef list courses
+    cdef list jobs, courses     # of each lane
 
     def __cinit__(self, RNNCore _, Py_ssize_t longest, Py_ssize_t sequences):
         """longest, sequences: what a window has of each, at most."""
@@ -116,7 +116,7 @@ cdef class Group(Lanes):
         self.losses = Doubles(2 * EPOCHS_AT_ONCE * LANES)
         self.window.wide = NULL
         self.tape = tape_of_training(&self.net.at, None, longest, sequences)
-        self.courses = [None] * LANES
+        self.jobs, self.courses = [None] * LANES, [None] * LANES
         for lane in range(LANES):
             self.window.of[lane] = NULL
 
@@ -139,7 +139,8 @@ cdef class Group(Lanes):
     cdef int begin(self, Py_ssize_t lane, job) except -1:
         """Take a training into a lane."""
         cdef HeldCourse course
-        cdef Body body = self.take_in(lane, job)
+        cdef Body body = self.take_in(lane, job.network)
+        self.jobs[lane] = job
         course = self.courses[lane] = HeldCourse(body, job.data, job.validation)
         self.window.of[lane] = &course.of
         self.progress[lane] = Progress(job.epochs, 0, 0)
@@ -187,46 +188,59 @@ cdef class Group(Lanes):
 
 # ---- helpers: predictions in lockstep ----
 
-
 @cython.final
 @cython.internal
 cdef class Predictions(Lanes):
-    """What they make of sequences."""
+    """What they make of their sequences, one network's after the other's in the same buffers."""
     cdef Run[LANES] runs
-    cdef list buffers           # of each lane, to hold on to
-    cdef object x               # the sequences that were taken last, and what is held of them
+    cdef Buffer predictions, states     # or None
+    cdef Py_ssize_t predicted, passed   # numbers in them that have been given to a network
+    cdef list held                      # of each lane, to hold on to: lengths and inputs
+    cdef object taken                   # the sequences that were taken last, and what is held of them
     cdef Lengths sequences
     cdef Buffer inputs
 
-    def __cinit__(self, RNNCore _):
+    def __cinit__(self, RNNCore _, predictions, states):
         self.tape = new_tape(&self.net.at, ROWS, False)
-        self.buffers = [None] * LANES
-        use_as_it_lies(&self.net, self.tape)
+        self.predictions = None if predictions is None else Buffer(predictions, PyBUF_WRITABLE)
+        self.states = None if states is None else Buffer(states, PyBUF_WRITABLE)
+        self.held = [None] * LANES
         memset(self.runs, 0, sizeof(self.runs))
+        use_as_it_lies(&self.net, self.tape)
 
-    cdef int begin(self, Py_ssize_t lane, job) except -1:
-        """Take one into a lane."""
-        cdef Body body = self.take_in(lane, job)
-        cdef const Layout* at = &body.net.at
-        cdef Buffer predictions = None, states = None
+    cdef bint is_free(self, Py_ssize_t lane) noexcept:
+        return self.runs[lane].left == 0 and self.runs[lane].count == 0
+
+    cdef int begin(self, Py_ssize_t lane, RNNCore core, data) except -1:
+        """Take a network and its sequences into a lane."""
+        cdef Body body = self.take_in(lane, core)
+        cdef Network* net = &body.net
+        cdef Py_ssize_t steps
         cdef Run run
-        if job.data is not self.x:
-            self.x, self.sequences, self.inputs = job.data, Lengths(job.data.lengths), Buffer(job.data.numbers)
-            self.inputs.hold_to(self.sequences.total, at.input_size)
+        if data is not self.taken:
+            self.sequences, self.inputs = Lengths(data.lengths), Buffer(data.numbers)
+            self.inputs.hold_to(self.sequences.total, net.at.input_size)
+            self.taken = data
+        steps = self.sequences.total
         run = Run(self.sequences.values, self.sequences.count, 0, <const double*> self.inputs.view.buf,
                   NULL, NULL, NULL)
-        if job.predictions is not None:
-            predictions = Buffer(job.predictions, PyBUF_WRITABLE)
-            predictions.hold_to(self.sequences.total if body.net.return_sequences else self.sequences.count,
-                                at.output_size)
-            run.predictions = <double*> predictions.view.buf
-        if job.states is not None:
-            states = Buffer(job.states, PyBUF_WRITABLE)
-            states.hold_to(self.sequences.total, at.hidden_size)
-            run.states = <double*> states.view.buf
-        self.buffers[lane] = self.sequences, self.inputs, predictions, states
+        if self.predictions is not None:
+            run.predictions = next_part(self.predictions, &self.predicted,
+                                        steps if net.return_sequences else run.count, net.at.output_size)
+        if self.states is not None:
+            run.states = next_part(self.states, &self.passed, steps, net.at.hidden_size)
+        self.held[lane] = self.sequences, self.inputs
         self.runs[lane] = run
         return 0
+
+
+cdef double* next_part(Buffer of, Py_ssize_t* end, Py_ssize_t rows, Py_ssize_t size) except NULL:
+    """The next `rows` times `size` numbers of a buffer."""
+    cdef double* start = <double*> of.view.buf + end[0]
+    if rows > (of.length() - end[0]) // size:
+        raise ValueError("a buffer is too small for the results")
+    end[0] += rows * size
+    return start
 
 
 # ---- the door ----
@@ -276,67 +290,47 @@ def train_in_lanes(network, Py_ssize_t longest, Py_ssize_t sequences, take, done
         raise
 
 
-def predict_in_lanes(network, take, done, /):
-    """Run what take() gives (runs; None: there is none now), each as its network's _predict() would.
+def predict_in_lanes(list networks not None, list data not None, predictions, states, /):
+    """Run each of some networks of one kind over its sequences, as its _predict() would from fresh states.
 
-    done(run, error) is called as soon as one has ended.
+    The results follow each other in the buffers `predictions` or `states`, which may be None.
     """
-    cdef Predictions group = Predictions(network)
+    cdef Predictions group = Predictions(networks[0], predictions, states)
     cdef Work work = Work(0.0, NULL, NULL)
-    cdef Py_ssize_t lane
+    cdef Py_ssize_t lane, i = 0
     cdef bint any_left = True
+    check_length(data, len(networks))
     while any_left:
         any_left = False
         for lane in range(LANES):
-            while group.jobs[lane] is None and (job := take()) is not None:
-                try:
-                    job.begin()
-                    group.begin(lane, job)
-                except Exception as error:
-                    group.jobs[lane] = None
-                    done(job, error)
-            any_left |= group.jobs[lane] is not None
+            while group.is_free(lane) and i < len(networks):
+                group.begin(lane, networks[i], data[i])
+                i += 1
+            any_left |= not group.is_free(lane)
         with nogil:
             predict_sequences(&group.net, group.tape, group.runs, &work)
-        for lane in range(LANES):
-            job = group.jobs[lane]
-            if job is not None and group.runs[lane].left == 0 and group.runs[lane].count == 0:
-                group.jobs[lane] = group.bodies[lane] = group.buffers[lane] = None
-                done(job, None)
 
 
-def evaluate_in_lanes(network, take, done, /):
-    """Give what take() gives (evaluations; None: there is none now) its `loss`, as its network's _evaluate() would.
-
-    done(evaluation, error) is called as soon as one has ended.
-    """
-    cdef Lanes group = Lanes(network)
-    cdef data_t[LANES] data
+def evaluate_in_lanes(list networks not None, list data not None, /):
+    """The mean loss of each of some networks of one kind, as its _evaluate() would give it."""
+    cdef Lanes group = Lanes(networks[0])
+    cdef data_t[LANES] of
     cdef Total[LANES] totals
     cdef HeldData held = None
+    cdef list losses = [], held_by = [None] * LANES
     cdef Work work = Work(0.0, NULL, NULL)
-    cdef Py_ssize_t lane, count = -1
-    cdef list held_by = [None] * LANES
-    taken = None
+    cdef Py_ssize_t lane, i
+    check_length(data, len(networks))
     group.tape = tape_of_training(&group.net.at, None, group.net.at.block, 1)
-    while count != 0:
-        count = 0
-        while count < LANES and (job := take()) is not None:
-            try:
-                if job.data is not taken:
-                    held, taken = HeldData(group.take_in(count, job).spec, job.data), job.data
-                else:
-                    group.take_in(count, job)
-            except Exception as error:
-                done(job, error)
-                continue
-            held_by[count], data[count] = held, &held.data
-            count += 1
-        for lane in range(count, LANES):
-            data[lane] = NULL
+    for i in range(0, len(networks), LANES):
+        for lane in range(LANES):
+            of[lane] = NULL
+            if i + lane < len(networks):
+                spec = group.take_in(lane, networks[i + lane]).spec
+                if i + lane == 0 or data[i + lane] is not data[i + lane - 1]:
+                    held = HeldData(spec, data[i + lane])
+                held_by[lane], of[lane] = held, &held.data
         with nogil:
-            evaluate(&group.net, group.tape, data, totals, &work)
-        for lane in range(count):
-            job = group.jobs[lane]
-            job.loss = totals[lane].loss / totals[lane].weight
-            done(job, None)
+            evaluate(&group.net, group.tape, of, totals, &work)
+        losses += [totals[lane].loss / totals[lane].weight for lane in range(min(LANES, len(networks) - i))]
+    return losses

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from fastrnn._data import Examples as _Examples
+    from fastrnn._data import Sequences as _Sequences
+
 # ---- the door ----
 
 
@@ -35,33 +38,31 @@ def train_in_lanes(
 
 
 def predict_in_lanes(
-    _network: RNNCore, take: Callable[[], Any], done: Callable[[Any, Exception | None], object], /
+    networks: list[RNNCore],
+    data: list[_Sequences],
+    predictions: memoryview[float] | None,
+    states: memoryview[float] | None,
+    /,
 ) -> None:
-    """Run what take() gives (runs; None: there is none now), each by its network's _predict().
+    """Run each of some networks of one kind over its sequences, by its _predict() from fresh states.
 
-    done(run, error) is called as soon as one has ended.
+    The results follow each other in the buffers `predictions` or `states`, which may be None.
     """
-    while (run := take()) is not None:
-        error = None
-        try:
-            run.begin()
-            run.network._predict(run.data.numbers, run.data.lengths, None, run.predictions, run.states)
-        except Exception as failure:
-            error = failure
-        done(run, error)
+    predicted = passed = 0
+    for network, x in zip(networks, data, strict=True):
+        spec, steps = network._spec, sum(x.lengths)
+        of_predictions = slice(
+            predicted, predicted + (steps if spec.return_sequences else len(x.lengths)) * spec.output_size
+        )
+        of_states = slice(passed, passed + steps * spec.hidden_size)
+        network._predict(
+            *(x.numbers, x.lengths, None),
+            None if predictions is None else predictions[of_predictions],
+            None if states is None else states[of_states],
+        )
+        predicted, passed = of_predictions.stop, of_states.stop
 
 
-def evaluate_in_lanes(
-    _network: RNNCore, take: Callable[[], Any], done: Callable[[Any, Exception | None], object], /
-) -> None:
-    """Give what take() gives (evaluations; None: there is none now) its `loss`, by its network's _evaluate().
-
-    done(evaluation, error) is called as soon as one has ended.
-    """
-    while (evaluation := take()) is not None:
-        error = None
-        try:
-            evaluation.loss = evaluation.network._evaluate(evaluation.data, None)
-        except Exception as failure:
-            error = failure
-        done(evaluation, error)
+def evaluate_in_lanes(networks: list[RNNCore], data: list[_Examples], /) -> list[float]:
+    """The mean loss of each of some networks of one kind, by its _evaluate()."""
+    return [network._evaluate(examples, None) for network, examples in zip(networks, data, strict=True)]
