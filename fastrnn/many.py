@@ -131,8 +131,8 @@ def predict_all(
     KeyboardInterrupt : Ctrl-C.
     """
     one_of(METHODS, method, "method")
-    if isinstance(networks, (RNN, SimpleRNN)):
-        raise TypeError("networks must be a list of networks, not one of them")
+    if not hasattr(networks, "__iter__"):
+        raise TypeError(f"networks must be a list of networks, not {type_name(networks)}")
     listed = [*networks]
     for i, network in enumerate(listed):
         if not isinstance(network, (RNN, SimpleRNN)):
@@ -152,13 +152,13 @@ def data_of_each(values: Any, name: str, networks: int, each: bool) -> list[Any]
     """What was given for each network, or for all of them."""
     if not each:
         return [[*values] if hasattr(values, "__next__") else values] * networks  # an iterator gives its values once
-    try:
-        listed = [*values]
-    except TypeError:
-        raise TypeError(f"with each=True {name} must be a list of data, not {type_name(values)}") from None
+    if not hasattr(values, "__iter__"):
+        raise TypeError(f"with each=True {name} must be a list, with one for each network, not {type_name(values)}")
+    listed = [*values]
     if len(listed) != networks:
         raise ValueError(
-            f"with each=True {name} must be one for each of {networks} networks, and there are {len(listed)}"
+            f"with each=True {name} must be a list with one for each network: "
+            f"there are {networks} networks, and it has {len(listed)}"
         )
     return listed
 

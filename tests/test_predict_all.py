@@ -1,8 +1,13 @@
 """predict_all(): what one network after the other gives, to the bit and in its kind, on one thread and on two."""
 
+import array
 import random
+import signal
+import time
 
 import numpy as np
+import pandas
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,6 +105,8 @@ def told(results):
         return [told(result) for result in results]
     if isinstance(results, np.ndarray):
         return "array", results.shape, results.dtype, results.tobytes()
+    if isinstance(results, memoryview):
+        return results.format, results.shape, results.tobytes()
     return type(results), repr(results)
 
 
@@ -115,3 +122,178 @@ def test_the_same_as_one_after_the_other(fastrnn, seed, threads):
         together = str(error)
     assert told(together) == told(alone)
     assert [repr(network.__getstate__()) for network in networks] == before
+
+
+# ---- for users ----
+
+
+@pytest.fixture
+def make(fastrnn):
+    def make(count, size=2, **options):
+        settings = {"cell": "gru", "output": "sigmoid"} | options
+        return [fastrnn.RNN(size, **settings, seed=seed) for seed in range(count)]
+
+    return make
+
+
+WAVE = np.sin(np.arange(40.0))
+
+
+def test_results_are_in_the_kind_of_the_inputs(fastrnn, make):
+    dates = pandas.date_range("2024-01-01", periods=40, name="day")
+    column, cube = WAVE.reshape(-1, 1), np.stack([WAVE.reshape(-1, 1)] * 3)
+    kinds = [WAVE, column, WAVE.tolist(), column.tolist(), array.array("d", WAVE), memoryview(WAVE), (0, 1, 1)]
+    kinds += [pandas.Series(WAVE, dates, name="wave"), pandas.DataFrame({"wave": WAVE}, dates), cube]
+    kinds += [WAVE.astype("float32"), np.ma.array(WAVE), [WAVE.tolist(), WAVE, pandas.Series(WAVE, dates)]]
+    networks = [*make(9), *make(2, 40), *make(5, cell="lstm")]
+    for method in METHODS[:3]:
+        for inputs in kinds:
+            several = inputs is cube or inputs is kinds[-1]  # a SimpleRNN takes one sequence
+            some = networks if several else [*networks, fastrnn.SimpleRNN(seed=1)]
+            alone = [getattr(one, method)(inputs) for one in some]
+            together = fastrnn.predict_all(some, inputs, method=method)
+            assert told(together) == told(alone)
+            for one, other in zip(alone, together, strict=True):
+                assert type(one) is type(other)
+                if isinstance(one, (pandas.Series, pandas.DataFrame)):
+                    pandas.testing.assert_index_equal(one.index, other.index)
+                    assert one.equals(other)
+        mixed = [kinds[i % 10] for i in range(12)]
+        alone = [getattr(one, method)(x) for one, x in zip(make(12), mixed, strict=True)]
+        assert told(fastrnn.predict_all(make(12), mixed, each=True, method=method)) == told(alone)
+
+
+@pytest.mark.parametrize("threads", [1, 2, None])
+def test_more_networks_than_run_at_once(fastrnn, make, threads):
+    networks = make(150)
+    shuffled = random.Random(0).sample(networks, 150)
+    lengths = [random.Random(seed).choice([0, 1, 7, 40]) for seed in range(150)]
+    alone = [one.predict_proba(WAVE) for one in shuffled]
+    assert told(fastrnn.predict_all(shuffled, WAVE, method="predict_proba", threads=threads)) == told(alone)
+    own = [WAVE[:length] for length in lengths]
+    alone = [one.hidden_states(x) for one, x in zip(shuffled, own, strict=True)]
+    together = fastrnn.predict_all(iter(shuffled), own, each=True, method="hidden_states", threads=threads)
+    assert told(together) == told(alone)
+    alone = [one.evaluate(WAVE, WAVE > 0) for one in shuffled]
+    assert fastrnn.predict_all(shuffled, WAVE, WAVE > 0, method="evaluate", threads=threads) == alone
+
+
+def test_an_iterator_is_for_all(fastrnn, make):
+    networks = [*make(4), *make(4, 3), fastrnn.SimpleRNN(seed=1), fastrnn.SimpleRNN(seed=2)]
+    assert fastrnn.predict_all(networks, iter([0.0, 1.0])) == fastrnn.predict_all(networks, [0.0, 1.0])
+    assert fastrnn.predict_all([], [0.0]) == []
+    assert fastrnn.predict_all([], [], each=True) == []
+
+
+def test_the_same_objects_are_looked_at_once(fastrnn, monkeypatch, make):
+    calls, take = [], fastrnn._data.take_sequences
+
+    def note(values, name, *args, **keywords):
+        calls.append(name)
+        return take(values, name, *args, **keywords)
+
+    monkeypatch.setattr(fastrnn._data, "take_sequences", note)
+    networks = [*make(9), *make(9, 3), *make(2, 3, cell="elman")]
+    fastrnn.predict_all(networks, WAVE)
+    fastrnn.predict_all(networks, [WAVE] * 20, each=True)
+    assert calls == ["inputs", "inputs"]
+    fastrnn.predict_all(networks, WAVE, WAVE > 0, method="evaluate")
+    assert calls[2:] == ["inputs", "targets"]
+
+
+def test_bad_calls_say_what_is_wrong(fastrnn, make):
+    networks, predict_all = make(3), fastrnn.predict_all
+    simple = fastrnn.SimpleRNN(seed=0)
+    for error, message, call in (
+        (ValueError, "method must be 'predict' or 'predict_proba' or", lambda: predict_all(networks, WAVE, method="x")),
+        (TypeError, "networks must be a list of networks, not RNN", lambda: predict_all(networks[0], WAVE)),
+        (
+            TypeError,
+            r"networks\[3\] must be an RNN or a SimpleRNN, not str",
+            lambda: predict_all([*networks, "x"], WAVE),
+        ),
+        (
+            TypeError,
+            r"networks\[1\] is a SimpleRNN, which has no evaluate\(\)",
+            lambda: predict_all([networks[0], simple], WAVE, WAVE, method="evaluate"),
+        ),
+        (ValueError, "method='evaluate' needs targets", lambda: predict_all(networks, WAVE, method="evaluate")),
+        (ValueError, "targets are for method='evaluate', and method is", lambda: predict_all(networks, WAVE, WAVE)),
+        (
+            ValueError,
+            "inputs must be a list with one for each network: there are 3 networks, and it has 2",
+            lambda: predict_all(networks, [WAVE, WAVE], each=True),
+        ),
+        (
+            ValueError,
+            "targets must be a list with one for each network: there are 3 networks, and it has 40",
+            lambda: predict_all(networks, [WAVE] * 3, WAVE, each=True, method="evaluate"),
+        ),
+        (TypeError, "inputs must be a list, with one for each", lambda: predict_all(networks, 1.0, each=True)),
+        (ValueError, "threads must be at least 1", lambda: predict_all(networks, WAVE, threads=0)),
+        (
+            ValueError,
+            r"^networks\[1\]: inputs\[2\] must be finite, not nan$",
+            lambda: predict_all(networks, [WAVE, [0.0, 1.0, np.nan], WAVE], each=True),
+        ),
+        (TypeError, r"^networks\[0\]: inputs must be a sequence", lambda: predict_all(networks, "x")),
+        (
+            ValueError,
+            r"^networks\[3\]: predict_proba\(\) gives probabilities",
+            lambda: predict_all([*networks, *make(1, output="linear")], WAVE, method="predict_proba"),
+        ),
+        (
+            ValueError,
+            r"^networks\[3\]: the network is to be standardized and has no input_mean yet",
+            lambda: predict_all([*networks, *make(1, standardize=True)], WAVE),
+        ),
+        (
+            ValueError,
+            r"^networks\[1\]: inputs\[1\] must be finite",
+            lambda: predict_all([networks[0], simple], [[0.0], [1.0, np.inf]], each=True),
+        ),
+    ):
+        with pytest.raises(error, match=message):
+            call()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_first_result_that_is_no_number_is_named(fastrnn, make, threads):
+    networks = [*make(20, activation="relu", cell="elman", output="linear"), *make(2, 40, output="linear")]
+    for bad in (20, 7, 4):
+        networks[bad].w_hidden_output = [[1e308, -1e308] + [0.0] * (networks[bad].hidden_size - 2)]
+        networks[bad].b_hidden = np.full(len(networks[bad].b_hidden), 1e308)
+        if networks[bad].cell == "gru":  # whose states are bounded
+            networks[bad].w_hidden_output = [[1.7e308] * 40]
+            continue
+        with pytest.raises(OverflowError, match=rf"^networks\[{bad}\]: the result is not a number"):
+            fastrnn.predict_all(networks, WAVE, threads=threads)
+    with pytest.raises(OverflowError, match=r"^networks\[4\]: the result is not a number"):
+        fastrnn.predict_all(networks, WAVE, WAVE, method="evaluate", threads=threads)
+    assert told(fastrnn.predict_all(networks[:4], WAVE)) == told([one.predict(WAVE) for one in networks[:4]])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("method", ["predict", "evaluate"])
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
+def test_ctrl_c_is_heard(fastrnn, make, method, threads):
+    pressed = []
+
+    def press(*_):
+        pressed.append(time.perf_counter())
+        raise KeyboardInterrupt
+
+    networks, x = [*make(9), *make(4, 16), *make(3, cell="lstm")], np.resize(WAVE, 10**6)
+    expected, data = make(9), (x, x > 0) if method == "evaluate" else (x,)
+    before = signal.signal(signal.SIGALRM, press)
+    try:
+        for seconds in (0.05, 0.15):
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            with pytest.raises(KeyboardInterrupt):
+                fastrnn.predict_all(networks, *data, method=method, threads=threads)
+            assert time.perf_counter() - pressed[-1] < 1.0  # 0.2 s on a quiet machine
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert networks[:9] == expected
+    assert told(fastrnn.predict_all(networks, WAVE)) == told([one.predict(WAVE) for one in networks])

@@ -55,6 +55,12 @@ cdef class Lanes:
     cdef Body take_in(self, Py_ssize_t lane, RNNCore core):
         """Take a network into a lane, with the parameters that it has now."""
         cdef Body body = core._body()
+        cdef const Layout* at = &body.net.at
+        if (at.input_size, at.hidden_size, at.output_size, at.gates_size, at.own_size) != (
+            self.net.at.input_size, self.net.at.hidden_size, self.net.at.output_size, self.net.at.gates_size,
+            self.net.at.own_size
+        ):
+            raise ValueError("networks in lanes must be of one kind")
         self.bodies[lane], self.settings[lane] = body, body.settings
         copy_parameters(&body.net.at, body.net.memory, &self.net.at, self.net.memory, lane, False)
         return body

@@ -23,8 +23,11 @@ cdef Py_ssize_t begin_pass(const Layout* at, double* rows, Run* runs, Work* work
             run.left = run.lengths[0]
             run.lengths += 1
             run.count -= 1
-            for i in range(at.states * at.hidden_width // at.lanes):
-                rows[at.h + i * at.lanes + lane] = 0.0      # c is right behind h
+            if at.lanes == 1:
+                fresh_state(at, rows)
+            else:
+                for i in range(at.states * at.hidden_size):
+                    rows[at.h + i * LANES + lane] = 0.0     # c is right behind h
             if run.state:
                 write_state(at, run.state, rows)
         if run.left > 0 and (steps == 0 or run.left < steps):
