@@ -1,4 +1,4 @@
-"""The boundary of both cores: what simple.py, rnn.py and _data.py may call, and with what.
+"""The boundary of both cores: what simple.py, rnn.py, many.py and _data.py may call, and with what.
 
 Every memoryview but the parameters is one-dimensional and C-contiguous, of float64 ("d") where nothing else is said.
 """

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from operator import attrgetter
+from _operator import attrgetter  # as operator's, whose import takes longer
 from time import monotonic
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import count, one_of, type_name
+from fastrnn._checks import one_of, type_name
 from fastrnn._progress import in_words
+from fastrnn._threads import Workers, number_of
 from fastrnn.rnn import RNN, Evaluation, Job, Run
 from fastrnn.simple import SimpleRNN
 
@@ -25,6 +25,9 @@ FEWEST = 3  # networks of one kind for which lanes are filled
 
 MOST_AT_ONCE, NUMBERS_AT_ONCE = 64, 1 << 17  # networks of a piece of predict_all(), and numbers of its results
 METHODS = ("predict", "predict_proba", "hidden_states", "evaluate")  # of predict_all()
+
+
+# ---- for users ----
 
 
 class Training:
@@ -84,7 +87,7 @@ def train_all(trainings: Iterable[Training], *, threads: int | None = None, prog
     Trainer(listed, number_of(threads), progress).run()
     failed = [i for i, training in enumerate(listed) if training.error is not None]
     if failed:
-        import warnings  # here, as threading below: they cost as much as half of fastrnn
+        import warnings  # here, as threading elsewhere: they cost as much as half of fastrnn
 
         first = listed[failed[0]].error
         which = ", ".join(map(str, failed[:10])) + (", ..." if len(failed) > 10 else "")
@@ -163,17 +166,7 @@ def data_of_each(values: Any, name: str, networks: int, each: bool) -> list[Any]
     return listed
 
 
-def number_of(threads: int | None) -> int:
-    """How many threads to use."""
-    if threads is not None:
-        return count(threads, "threads", least=1)
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limit = os.environ.get("FASTRNN_THREADS")
-    if not limit:
-        return here
-    if not (limit.isascii() and limit.isdigit() and int(limit)):
-        raise ValueError(f"FASTRNN_THREADS must be a number of threads, at least 1, not {limit!r}")
-    return min(here, int(limit))
+# ---- what trainings and predictions share ----
 
 
 class Memory:
@@ -200,61 +193,28 @@ class Memory:
         return found
 
 
-class Workers:
-    """Threads that do pieces of work, each a function and what it is to be called with, until none are left."""
+KIND = attrgetter(
+    "cell", "activation", "hidden_size", "input_size", "output_size", "output", "loss", "return_sequences"
+)
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads if core.lanes > 1 else 1  # plain Python gains nothing
-        self.stop = memoryview(bytearray(8)).cast("q")  # 1: all threads are to end
-        self.error: BaseException | None = None
 
-    def do(self, pieces: Iterable[tuple[Callable[[Any], None], Any]]) -> None:
-        from collections import deque
+def kind_of(network: RNN) -> Hashable:
+    """What networks must have in common to run in lanes,"""
+    return KIND(network._spec)
 
-        self.pieces = deque(pieces)
-        if min(self.threads, len(self.pieces)) < 2:
-            self.work()
-        else:
-            self.work_in_threads()
 
-    def work_in_threads(self) -> None:
-        import threading
+def kind_of_training(network: RNN) -> Hashable:
+    """and to be trained there."""
+    options = network.optimizer, network.window, network.momentum > 0.0, network.l1 > 0.0, network.clip is None
+    return kind_of(network), *options
 
-        threads = [threading.Thread(target=self.work_in_thread, name="fastrnn") for _ in range(self.threads)]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.05)  # Ctrl-C is heard in between
-        finally:
-            self.stop[0] = 1
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join()
-        if self.error is not None:
-            raise self.error
 
-    def work_in_thread(self) -> None:
-        from _thread import get_ident
+def pays(network: RNN) -> bool:
+    size: int = network.hidden_size
+    return size <= UNITS_IN_LANES[network.cell]
 
-        core.stops[get_ident()] = self.stop
-        try:
-            self.work()
-        except BaseException as error:  # raised again where do() was called
-            if not self.stop[0]:
-                self.error = error
-            self.stop[0] = 1
-        finally:
-            del core.stops[get_ident()]
 
-    def work(self) -> None:
-        while not self.stop[0]:
-            try:
-                do, what = self.pieces.popleft()
-            except IndexError:
-                break
-            do(what)
+# ---- trainings ----
 
 
 class Trainer:
@@ -305,6 +265,8 @@ class Trainer:
     # ---- the work ----
 
     def train_in_lanes(self, group: Group) -> None:
+        if not group.jobs:
+            return
         room = -(-len(group.jobs) // self.workers.threads)  # so that no thread takes all of a few
 
         def take() -> Any:
@@ -370,6 +332,45 @@ class Group:
             min(job.network.batch_size or count, count) for job, count in zip(jobs, counts, strict=True)
         )
         self.jobs = deque(sorted(jobs, key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths))))
+
+
+class Done:
+    """The line on standard error that shows how many trainings are done."""
+
+    def __init__(self, total: int) -> None:
+        from _thread import allocate_lock
+
+        self.total, self.done, self.failed = total, 0, 0
+        self.start, self.shown, self.lock = monotonic(), 0.0, allocate_lock()
+        self.rewrites = bool(getattr(sys.stderr, "isatty", bool)())
+
+    def line(self) -> str:
+        parts = [f"{self.done} of {self.total} trainings done"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if 0 < self.done < self.total:
+            parts.append(in_words((monotonic() - self.start) / self.done * (self.total - self.done)) + " left")
+        return ", ".join(parts)
+
+    def one(self, failed: bool) -> None:
+        with self.lock:
+            self.done += 1
+            self.failed += failed
+            if monotonic() - self.shown >= (0.1 if self.rewrites else 10.0) or self.done == self.total:
+                self.shown = monotonic()
+                print(
+                    f"\r{self.line():<60}" if self.rewrites else self.line(),
+                    end="" if self.rewrites else "\n",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+    def end(self) -> None:
+        if self.rewrites and self.done:
+            print(file=sys.stderr, flush=True)
+
+
+# ---- predictions ----
 
 
 class Runner:
@@ -453,60 +454,3 @@ def named(error: Exception, i: int) -> Exception:
     """The same error, which says whose it is."""
     error.args = (f"networks[{i}]: {error}",)
     return error
-
-
-KIND = attrgetter(
-    "cell", "activation", "hidden_size", "input_size", "output_size", "output", "loss", "return_sequences"
-)
-
-
-def kind_of(network: RNN) -> Hashable:
-    """What networks must have in common to run in lanes,"""
-    return KIND(network._spec)
-
-
-def kind_of_training(network: RNN) -> Hashable:
-    """and to be trained there."""
-    options = network.optimizer, network.window, network.momentum > 0.0, network.l1 > 0.0, network.clip is None
-    return kind_of(network), *options
-
-
-def pays(network: RNN) -> bool:
-    size: int = network.hidden_size
-    return size <= UNITS_IN_LANES[network.cell]
-
-
-class Done:
-    """The line on standard error that shows how many trainings are done."""
-
-    def __init__(self, total: int) -> None:
-        from _thread import allocate_lock
-
-        self.total, self.done, self.failed = total, 0, 0
-        self.start, self.shown, self.lock = monotonic(), 0.0, allocate_lock()
-        self.rewrites = bool(getattr(sys.stderr, "isatty", bool)())
-
-    def line(self) -> str:
-        parts = [f"{self.done} of {self.total} trainings done"]
-        if self.failed:
-            parts.append(f"{self.failed} failed")
-        if 0 < self.done < self.total:
-            parts.append(in_words((monotonic() - self.start) / self.done * (self.total - self.done)) + " left")
-        return ", ".join(parts)
-
-    def one(self, failed: bool) -> None:
-        with self.lock:
-            self.done += 1
-            self.failed += failed
-            if monotonic() - self.shown >= (0.1 if self.rewrites else 10.0) or self.done == self.total:
-                self.shown = monotonic()
-                print(
-                    f"\r{self.line():<60}" if self.rewrites else self.line(),
-                    end="" if self.rewrites else "\n",
-                    file=sys.stderr,
-                    flush=True,
-                )
-
-    def end(self) -> None:
-        if self.rewrites and self.done:
-            print(file=sys.stderr, flush=True)

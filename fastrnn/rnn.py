@@ -184,13 +184,13 @@ class Run:
         numbers = _data.result_for(self.inputs, "d", self.numbers)
         places = (None, numbers) if self.hidden else (numbers, None)
         self.network._predict(self.data.numbers, self.data.lengths, self.h, *places)
-        check_result(numbers)
+        result = self.checked(numbers, self.decide(numbers))
         if self.h is not None:
             put_state(self.h, self.state)
-        return self.give(self.decide(numbers))
+        return result
 
     def checked(self, numbers: memoryview[float], result: memoryview[Any]) -> Any:
-        """The result in the caller's kind, of numbers that the core has written."""
+        """The result in the caller's kind, if all that the core has written are numbers."""
         check_result(numbers)
         return self.give(result)
 

@@ -257,6 +257,15 @@ def test_bad_calls_say_what_is_wrong(fastrnn, make):
             call()
 
 
+def test_the_core_takes_networks_of_one_kind(fastrnn, make):
+    networks = [*make(3), *make(3, 3)]
+    data = [fastrnn._data.take_sequences(WAVE, "inputs", 1)] * 6
+    with pytest.raises(ValueError, match=r"must be of one kind|a buffer of \d+ numbers is needed"):
+        fastrnn.rnn.core.predict_in_lanes(networks, data, fastrnn._data.zeros("d", 6 * 40 - 1), None)
+    with pytest.raises(ValueError, match=r"too small|a buffer of \d+ numbers is needed"):
+        fastrnn.rnn.core.predict_in_lanes(networks[:3], data[:3], fastrnn._data.zeros("d", 3 * 40 - 1), None)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_first_result_that_is_no_number_is_named(fastrnn, make, threads):
     networks = [*make(20, activation="relu", cell="elman", output="linear"), *make(2, 40, output="linear")]

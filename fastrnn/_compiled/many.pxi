@@ -56,13 +56,12 @@ cdef class Lanes:
         """Take a network into a lane, with the parameters that it has now."""
         cdef Body body = core._body()
         cdef const Layout* at = &body.net.at
-        if (at.input_size, at.hidden_size, at.output_size, at.gates_size, at.own_size) != (
-            self.net.at.input_size, self.net.at.hidden_size, self.net.at.output_size, self.net.at.gates_size,
-            self.net.at.own_size
-        ):
+        cdef const Layout* wide = &self.net.at
+        if (at.input_size != wide.input_size or at.hidden_size != wide.hidden_size
+                or at.output_size != wide.output_size or at.gates_size != wide.gates_size):
             raise ValueError("networks in lanes must be of one kind")
         self.bodies[lane], self.settings[lane] = body, body.settings
-        copy_parameters(&body.net.at, body.net.memory, &self.net.at, self.net.memory, lane, False)
+        copy_parameters(at, body.net.memory, wide, self.net.memory, lane, False)
         return body
 
 
@@ -240,7 +239,7 @@ cdef class Predictions(Lanes):
         return 0
 
 
-cdef double* next_part(Buffer of, Py_ssize_t* end, Py_ssize_t rows, Py_ssize_t size) except NULL:
+cdef double* next_part(Buffer of, Py_ssize_t* end, Py_ssize_t rows, Py_ssize_t size) except? NULL:
     """The next `rows` times `size` numbers of a buffer."""
     cdef double* start = <double*> of.view.buf + end[0]
     if rows > (of.length() - end[0]) // size:
