@@ -10,11 +10,6 @@ cdef void scale_numbers(Py_ssize_t length, const double* values, Py_ssize_t size
         for t in range(length):
             result[t * stride] = values[t]
         return
-    if mean == NULL and step > 1:       # in lanes: rows are short
-        for i in range(size):
-            for t in range(length):
-                result[t * stride + i * step] = values[t * size + i]
-        return
     if mean == NULL:
         for i in range(size):
             for t in range(length):
