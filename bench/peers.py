@@ -6,12 +6,12 @@ and may reorder operations, so their numbers are compared within conftest.TOLERA
 
 import math
 from functools import partial
-from time import perf_counter
 
 import numpy
 import pytest
 
 from bench.rows import LR, WEIGHTS, Row
+from bench.turns import in_turn
 
 UNROLLS = 1, 4, 16, 32  # steps of a lax.scan in one go: which is fastest differs from row to row
 
@@ -20,14 +20,7 @@ def fastest(forms):
     """The key of the function that takes the least time; two seconds of it, so that a busy moment does not decide."""
     for run in forms.values():
         run()  # the first call compiles
-    times = dict.fromkeys(forms, math.inf)
-    rounds, end = 0, perf_counter() + 2.0
-    while rounds < 5 or perf_counter() < end:
-        rounds += 1
-        for key, run in forms.items():
-            start = perf_counter()
-            run()
-            times[key] = min(times[key], perf_counter() - start)
+    times = in_turn(forms, seconds=2.0, rounds=5)
     return min(times, key=times.get)
 
 

@@ -5,6 +5,7 @@ time starts. PyTorch takes so long that it gets fewer steps; times are given a s
 """
 
 import math
+import operator
 from functools import partial
 
 import numpy
@@ -100,33 +101,42 @@ class JAX:
         network = Fastrnn().network(cell, units)
         return {name: self.jax.numpy.asarray(numpy.asarray(view).copy()) for name, view in network.parameters.items()}
 
-    def step(self, cell, units):
-        """One step forward: (parameters, state, x) -> (state, output)."""
+    def step(self, cell, units, product=operator.matmul, bias=lambda b: b):
+        """One step forward: (parameters, state, x) -> (state, output).
+
+        product, bias : of a matrix and x, and what is added to it; others where x has a further axis, of lanes.
+        """
         jnp, sigmoid = self.jax.numpy, self.jax.nn.sigmoid
 
+        def output(p, h):
+            return product(p["w_hidden_output"], h) + bias(p["b_output"])
+
+        def sums(p, h, x):
+            return product(p["w_input_hidden"], x) + product(p["w_hidden_hidden"], h) + bias(p["b_hidden"])
+
         def elman(p, h, x):
-            h = jnp.tanh(p["w_input_hidden"] @ x + p["w_hidden_hidden"] @ h + p["b_hidden"])
-            return h, p["w_hidden_output"] @ h + p["b_output"]
+            h = jnp.tanh(sums(p, h, x))
+            return h, output(p, h)
 
         def gru(p, h, x):
-            a = p["w_input_hidden"] @ x + p["b_hidden"]
-            s = p["w_hidden_hidden"] @ h
+            a = product(p["w_input_hidden"], x) + bias(p["b_hidden"])
+            s = product(p["w_hidden_hidden"], h)
             r, z = sigmoid(a[:units] + s[:units]), sigmoid(a[units : 2 * units] + s[units : 2 * units])
-            n = jnp.tanh(a[2 * units :] + r * (s[2 * units :] + p["b_hidden_hidden"]))
+            n = jnp.tanh(a[2 * units :] + r * (s[2 * units :] + bias(p["b_hidden_hidden"])))
             h = (1 - z) * n + z * h
-            return h, p["w_hidden_output"] @ h + p["b_output"]
+            return h, output(p, h)
 
         def lstm(p, state, x):
             h, c = state
-            i, f, g, o = jnp.split(p["w_input_hidden"] @ x + p["w_hidden_hidden"] @ h + p["b_hidden"], 4)
+            i, f, g, o = jnp.split(sums(p, h, x), 4)
             c = sigmoid(f) * c + sigmoid(i) * jnp.tanh(g)
             h = sigmoid(o) * jnp.tanh(c)
-            return (h, c), p["w_hidden_output"] @ h + p["b_output"]
+            return (h, c), output(p, h)
 
         return {"elman": elman, "gru": gru, "lstm": lstm}[cell]
 
-    def fresh(self, cell, units):
-        zeros = self.jax.numpy.zeros(units)
+    def fresh(self, cell, *shape):
+        zeros = self.jax.numpy.zeros(shape)
         return (zeros, zeros) if cell == "lstm" else zeros
 
     def trainer(self, cell, units):

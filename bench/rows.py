@@ -198,8 +198,8 @@ class Limit(Row):
         return probabilities
 
 
-def compiled(source):
-    """The C file as a library, with the flags of fastrnn's own core."""
+def compiled(source, *more):
+    """The C file as a library, with the flags of fastrnn's own core and more."""
     compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")
     if not shutil.which(compiler[0]):
         compiler = ["cc"]
@@ -207,7 +207,7 @@ def compiled(source):
         if os.environ.get("CI"):
             pytest.fail("no C compiler: in CI the limit must be there")
         pytest.skip("no C compiler")
-    flags = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-tree-slp-vectorize"]
+    flags = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-tree-slp-vectorize", *more]
     with TemporaryDirectory() as folder:
         library = Path(folder, "limit.so")
         subprocess.run([*compiler, *flags, "-shared", "-fPIC", source, "-o", library, "-lm"], check=True)
