@@ -79,9 +79,8 @@ def flat(p):
     """Parameters in the order of limit_lanes.c."""
     gates = numpy.column_stack([p["b_hidden"], p["w_input_hidden"]])
     own = p.get("b_hidden_hidden", numpy.empty(0))
-    return numpy.concatenate(
-        [gates.ravel(), p["w_hidden_hidden"].ravel(), own, p["w_hidden_output"].ravel(), p["b_output"]]
-    )
+    rest = p["w_hidden_hidden"].ravel(), own, p["w_hidden_output"].ravel(), p["b_output"]
+    return numpy.concatenate([gates.ravel(), *rest])
 
 
 def aligned(array):
@@ -107,8 +106,8 @@ class JAX(rnn_rows.JAX):
     """jit of value_and_grad of lax.scan over the steps, in a lax.scan over the updates.
 
     Lanes are the first axis (vmap) or the last one, where sums of networks are written out as (w * x).sum(1), so that
-    XLA's loops run over networks. What stands inside the scan is fastest there: inputs and outputs multiplied outside of
-    it, and sums written out term by term, were measured too, and took longer.
+    XLA's loops run over networks. Inputs and outputs multiplied outside of the scan over the steps, and sums written
+    out term by term, were measured too, and took longer.
     """
 
     def losses(self, p, x, y, *, cell, last, batch, unroll):
@@ -133,7 +132,7 @@ class JAX(rnn_rows.JAX):
         return -self.jax.numpy.take_along_axis(logs, y[:, None], 1).mean((0, 1))
 
     def fit(self, p, x, y, updates, **how):
-        """The loss before each update."""
+        """The loss before each update, and what becomes of p: nothing that is computed is left unused."""
         jax, jnp = self.jax, self.jax.numpy
 
         def total(p):
@@ -151,7 +150,8 @@ class JAX(rnn_rows.JAX):
             return (p, m, v, t), losses
 
         zeros = jax.tree.map(jnp.zeros_like, p)
-        return jax.lax.scan(update, (p, zeros, zeros, 0.0), length=updates)[1]
+        (p, *_), losses = jax.lax.scan(update, (p, zeros, zeros, 0.0), length=updates)
+        return losses, p
 
     def trainers(self, networks, x, y):
         """By a description: (a function that trains, the networks times updates that it makes)."""
@@ -161,7 +161,7 @@ class JAX(rnn_rows.JAX):
                 for unroll in UNROLLS:
                     how = {"cell": networks[0].cell, "last": last, "batch": False, "unroll": unroll}
                     fit = partial(self.fit, updates=COUNTS[-1] // count, **how)
-                    run = self.jax.jit(fit if last else self.jax.vmap(fit, out_axes=1))
+                    run = self.jax.jit(fit if last else self.jax.vmap(fit, out_axes=(1, 0)))
                     name = f"{count} {'last' if last else 'vmap'} by {unroll}"
                     yield name, partial(self.wait, run, p, inputs, targets), COUNTS[-1]
 
@@ -226,7 +226,8 @@ class JAX(rnn_rows.JAX):
             @jax.jit
             def run(p, x, y, unroll=unroll):
                 start = p, jnp.zeros((units, len(which))), jnp.zeros(len(which))
-                return jax.lax.scan(one, start, (x, y), unroll=unroll)[0][2] / len(x)
+                (p, _, total), _ = jax.lax.scan(one, start, (x, y), unroll=unroll)
+                return total / len(x), p
 
             yield f"by {unroll}", partial(self.wait, run, p, inputs, targets), len(networks)
 
@@ -297,6 +298,7 @@ class DyNet:
             trainer.update()
             return loss.value()
 
+        run.memory = memory  # DyNet itself does not keep it
         yield "", run, 1
 
 

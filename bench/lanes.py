@@ -2,10 +2,10 @@
 of it: ... networks batch online threads predict overhead. All take some 20 minutes.
 
 In one process, round by round in turn, on one CPU but for the threads; a row shows the fastest round of each, in
-nanoseconds a network (or sequence) and step, and what counts is a ratio within a row. First all compute the same losses.
-The limit is limit_lanes.c for x86-64-v3 and, where the CPU has it, v4; FASTRNN_BACKEND asks for a core of fastrnn's.
-
-JAX gets three layouts of 32, 256 or 1,024 networks... see lane_rows.py.
+nanoseconds a network (or sequence) and step, and what counts is a ratio within a row. First all compute the same losses
+over a few updates. The limit is limit_lanes.c for x86-64-v3 and, where the CPU has it, v4; FASTRNN_BACKEND asks for a
+core of fastrnn's. Of JAX all forms run (18 of networks: first or last axis, of 32, 256 or 1,024, unrolled by 1, 2 or
+4), and the three that are fastest twice go on into the rounds of the row.
 """
 
 import os
@@ -22,16 +22,17 @@ import numpy
 
 import fastrnn
 from bench import lane_rows
-from bench.lane_rows import CELLS, CLASSES, INPUTS, JAX, DyNet, PyTorch, confirm, limits, peer, pick, sequences
+from bench.lane_rows import CLASSES, INPUTS, JAX, DyNet, PyTorch, confirm, limits, peer, pick, sequences
 from bench.turns import in_turn, keep_to, table
 
-EPOCHS = 4  # of a call; what the peers are compared by
+EPOCHS = 4  # by which peers are compared
+UPDATES = 50  # of a call of fastrnn: what it takes beside them is a table of its own
 TITLES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM"}
 
 
 def network(units, cell="gru", seed=0, **options):
     common = {"input_size": INPUTS, "output": "softmax", "output_size": CLASSES, "optimizer": "adam", "window": None}
-    return fastrnn.RNN(units, cell=cell, seed=seed, **{**common, "epochs": EPOCHS, **options})
+    return fastrnn.RNN(units, cell=cell, seed=seed, **{**common, "epochs": UPDATES, **options})
 
 
 def many(count, x, y, units, **options):
@@ -96,14 +97,14 @@ def networks_table():
             one_after_the_other(alone)
             expected = losses(lanes)
             assert (expected == losses(alone)).all()
-            all_steps = count * steps * EPOCHS
+            all_steps = count * steps * UPDATES
             ways = {"fastrnn": {"": (partial(fastrnn.train_all, lanes, threads=1), all_steps)}}
             ways |= limit_ways(fresh, x, y)
             ways["one after the other"] = {"": (partial(one_after_the_other, alone), all_steps)}
             if peer(JAX):
                 ways["JAX"] = pick(peer(JAX).trainers(fresh, x, y), steps)
-                for note, (run, _) in ways["JAX"].items():
-                    found = numpy.asarray(run())[:EPOCHS, :count]
+                for run, _ in ways["JAX"].values():
+                    found = numpy.asarray(run()[0])[:EPOCHS, :count]
                     confirm(found, expected[: len(found), : found.shape[1]])
             if cell == "gru":
                 for kind in (PyTorch, DyNet):
@@ -123,10 +124,11 @@ def batch_table():
     x, y = sequences(count, steps)
     shown = Table(f"one GRU, an update from {count} sequences of {steps} steps, one thread: ns a sequence and step")
     for units in (1, 2, 4, 8, 16, 32, 64, 128):
-        batch, each = network(units, batch_size=None), network(units)
+        updates = UPDATES if units <= 8 else EPOCHS
+        batch, each = network(units, batch_size=None, epochs=updates), network(units, epochs=updates)
         batch.train(x, y)
         expected = batch.losses[:EPOCHS]
-        all_steps = count * steps * EPOCHS
+        all_steps = count * steps * updates
         ways = {"fastrnn": {"": (partial(batch.train, x, y), all_steps)}}
         if units <= 8:
             lanes = many(count, x, y, units)
@@ -136,7 +138,7 @@ def batch_table():
         if peer(JAX):
             ways["JAX"] = pick(peer(JAX).batches(network(units), x, y, EPOCHS), count * steps)
             for run, _ in ways["JAX"].values():
-                confirm(run(), expected)
+                confirm(run()[0], expected)
         if peer(PyTorch):
             forms = {name: (run, count * steps) for name, run, _ in peer(PyTorch).trainers(network(units), x, y)}
             ways["PyTorch"] = forms
@@ -163,7 +165,7 @@ def online_table():
         if peer(JAX):
             ways["JAX"] = pick(peer(JAX).online(fresh, x, y), steps)
             for run, _ in ways["JAX"].values():
-                confirm(run(), losses(lanes)[0])
+                confirm(run()[0], losses(lanes)[0])
         shown.row(f"Elman of {units}", ways)
     shown.show()
 
@@ -177,7 +179,7 @@ def threads_table():
         ways = {}
         for name, threads in (("two threads", 2), ("one", 1)):
             trainings = many(count, x, y, units)
-            ways[name] = {"": (partial(fastrnn.train_all, trainings, threads=threads), count * steps * EPOCHS)}
+            ways[name] = {"": (partial(fastrnn.train_all, trainings, threads=threads), count * steps * UPDATES)}
         shown.row(f"GRU of {units}", ways, 8.0)
     keep_to(1)
     shown.show()
@@ -215,7 +217,7 @@ def predict_table():
 
 
 def overhead_table():
-    """What train_all takes beyond the training: all is shared, looked at and held once, and there is nothing to learn."""
+    """What train_all takes beside the updates: all is shared, looked at and held once, and nothing is to be learnt."""
     count = 2_000
     x, y = sequences(9, 150)
     mask = (lane_rows.draw.random(y.shape) < 0.9).astype(float)

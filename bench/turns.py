@@ -27,6 +27,9 @@ def keep_to(cpus):
 CPUS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
 
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
 def number(value):
     """With three digits: 0.98, 17.3, 8,974."""
     return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"
@@ -51,9 +54,9 @@ def table(rows, ours, notes=None):
             else:
                 ratios[column].append(row[column] / row[ours])
                 note = (notes or {}).get((name, column))
-                aside = f"{number(ratios[column][-1])}×" + (f", {note}" if note else "")
+                aside = f"{number(ratios[column][-1])}{TIMES}" + (f", {note}" if note else "")
                 cells.append(f"{number(row[column])} ({aside})")
         yield f"| {name} | " + " | ".join(cells) + " |"
     for label, of in (("geometric mean", statistics.geometric_mean), ("least", min)):
-        cells = [f"{number(of(ratios[column]))}×" if ratios[column] else "" for column in columns]
+        cells = [f"{number(of(ratios[column]))}{TIMES}" if ratios[column] else "" for column in columns]
         yield f"| {label} | " + " | ".join(cells) + " |"
