@@ -106,26 +106,35 @@ class JAX(rnn_rows.JAX):
     """jit of value_and_grad of lax.scan over the steps, in a lax.scan over the updates.
 
     Lanes are the first axis (vmap) or the last one, where sums of networks are written out as (w * x).sum(1), so that
-    XLA's loops run over networks. Inputs and outputs multiplied outside of the scan over the steps, and sums written
-    out term by term, were measured too, and took longer.
+    XLA's loops run over networks. Of a small batch it is faster to multiply inputs and outputs outside of the scan over
+    the steps. Of networks that was measured too, and sums written out term by term, and took longer.
     """
 
-    def losses(self, p, x, y, *, cell, last, batch, unroll):
+    def losses(self, p, x, y, *, layout, **how):
         """The loss of each network. x: a row a step, of all lanes where they are the last axis."""
-        jax = self.jax
-        if batch and not last:
-            return jax.vmap(partial(self.loss, cell=cell, unroll=unroll), (None, 0, 0))(p, x, y).mean()
-        if not last:
-            return self.loss(p, x, y, cell=cell, unroll=unroll)
-        if batch:
-            return self.loss(p, x, y, cell=cell, unroll=unroll, bias=lambda b: b[:, None]).mean()
-        return self.loss(p, x, y, cell=cell, unroll=unroll, product=lambda w, v: (w * v[None]).sum(1))
+        if layout == "first":
+            return self.jax.vmap(partial(self.loss, **how), (None, 0, 0))(p, x, y).mean()
+        if layout in ("last", "outside"):
+            return self.loss(p, x, y, **how, bias=lambda b: b[:, None], outside=layout == "outside").mean()
+        return self.loss(p, x, y, **how, **self.product(layout))
 
-    def outputs(self, p, x, *, cell, unroll, **how):
-        units = p["w_hidden_output"].shape[1]
-        step = self.step(cell, units, **how)
+    def product(self, layout):
+        return {"product": lambda w, v: (w * v[None]).sum(1)} if layout == "networks last" else {}
+
+    def outputs(self, p, x, *, cell, unroll, outside=False, **how):
+        """The sums of the output layer, a row a step. outside: of the scan inputs and outputs are multiplied."""
+        units, whole = p["w_hidden_output"].shape[1], p
         fresh = self.fresh(cell, units, *x.shape[2:])
-        return self.jax.lax.scan(lambda state, row: step(p, state, row), fresh, x, unroll=unroll)[1]
+        if outside:
+            x = p["w_input_hidden"] @ x + p["b_hidden"][:, None]
+            p = p | {"w_input_hidden": None, "w_hidden_output": None, "b_hidden": None, "b_output": None}
+            how = {
+                "product": lambda w, v: v if w is None else w @ v,
+                "bias": lambda b: 0.0 if b is None else b[:, None],
+            }
+        step = self.step(cell, units, **how)
+        rows = self.jax.lax.scan(lambda state, row: step(p, state, row), fresh, x, unroll=unroll)[1]
+        return whole["w_hidden_output"] @ rows + whole["b_output"][:, None] if outside else rows
 
     def loss(self, p, x, y, **how):
         logs = self.jax.nn.log_softmax(self.outputs(p, x, **how), 1)
@@ -156,14 +165,13 @@ class JAX(rnn_rows.JAX):
     def trainers(self, networks, x, y):
         """By a description: (a function that trains, the networks times updates that it makes)."""
         for count in COUNTS:
-            for last in (False, True):
+            for last, layout in enumerate(("vmap", "networks last")):
                 p, inputs, targets = self.lanes(networks, x, y, count, last)
                 for unroll in UNROLLS:
-                    how = {"cell": networks[0].cell, "last": last, "batch": False, "unroll": unroll}
+                    how = {"cell": networks[0].cell, "layout": layout, "unroll": unroll}
                     fit = partial(self.fit, updates=COUNTS[-1] // count, **how)
                     run = self.jax.jit(fit if last else self.jax.vmap(fit, out_axes=(1, 0)))
-                    name = f"{count} {'last' if last else 'vmap'} by {unroll}"
-                    yield name, partial(self.wait, run, p, inputs, targets), COUNTS[-1]
+                    yield note(count, last, unroll), partial(self.wait, run, p, inputs, targets), COUNTS[-1]
 
     def lanes(self, networks, x, y, count, last):
         """Parameters and data of so many networks, some of them there more than once."""
@@ -182,25 +190,24 @@ class JAX(rnn_rows.JAX):
         return self.jax.block_until_ready(run(*arguments))
 
     def batches(self, network, x, y, updates):
-        for last in (False, True):
-            data = (x.transpose(1, 2, 0), y.T) if last else (x, y)
+        for layout in ("first", "last", "outside"):
+            data = (x, y) if layout == "first" else (x.transpose(1, 2, 0), y.T)
             p, inputs, targets = self.put((arrays(network), *data))
             for unroll in UNROLLS:
-                how = {"cell": network.cell, "last": last, "batch": True, "unroll": unroll}
+                how = {"cell": network.cell, "layout": layout, "unroll": unroll}
                 run = self.jax.jit(partial(self.fit, updates=updates, **how))
-                yield f"{'last' if last else 'first'} by {unroll}", partial(self.wait, run, p, inputs, targets), updates
+                yield f"{layout}, by {unroll}", partial(self.wait, run, p, inputs, targets), updates
 
     def predictors(self, networks, x, y):
         jax, cell = self.jax, networks[0].cell
         for count in COUNTS:
-            for last in (False, True):
+            for last, layout in enumerate(("vmap", "networks last")):
                 p, inputs, _ = self.lanes(networks, x, y, count, last)
                 for unroll in UNROLLS:
-                    more = {"product": lambda w, v: (w * v[None]).sum(1)} if last else {}
-                    sums = partial(self.outputs, cell=cell, unroll=unroll, **more)
+                    sums = partial(self.outputs, cell=cell, unroll=unroll, **self.product(layout))
                     sums = sums if last else jax.vmap(sums)
-                    run = jax.jit(lambda p, x, sums=sums, last=last: jax.nn.softmax(sums(p, x), 1 if last else 2))
-                    yield f"{count} {'last' if last else 'vmap'} by {unroll}", partial(self.wait, run, p, inputs), count
+                    run = jax.jit(lambda p, x, sums=sums, axis=2 - last: jax.nn.softmax(sums(p, x), axis))
+                    yield note(count, last, unroll), partial(self.wait, run, p, inputs), count
 
     def online(self, networks, x, y):
         """An update a step by its own squared error, networks as the last axis."""
@@ -208,7 +215,7 @@ class JAX(rnn_rows.JAX):
         units, which = networks[0].hidden_size, numpy.arange(len(networks))
         p, inputs, _ = self.lanes(networks, x, y, len(networks), True)
         targets = self.put(y.T)
-        step = self.step("elman", units, product=lambda w, v: (w * v[None]).sum(1))
+        step = self.step("elman", units, **self.product("networks last"))
 
         def one(carry, row):
             p, h, total = carry
@@ -230,6 +237,10 @@ class JAX(rnn_rows.JAX):
                 return total / len(x), p
 
             yield f"by {unroll}", partial(self.wait, run, p, inputs, targets), len(networks)
+
+
+def note(count, last, unroll):
+    return f"{'last axis' if last else 'vmap'} of {count:,}, by {unroll}"
 
 
 # ---- PyTorch, DyNet ----

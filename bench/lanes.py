@@ -4,8 +4,8 @@ of it: ... networks batch online threads predict overhead. All take some 20 minu
 In one process, round by round in turn, on one CPU but for the threads; a row shows the fastest round of each, in
 nanoseconds a network (or sequence) and step, and what counts is a ratio within a row. First all compute the same losses
 over a few updates. The limit is limit_lanes.c for x86-64-v3 and, where the CPU has it, v4; FASTRNN_BACKEND asks for a
-core of fastrnn's. Of JAX all forms run (18 of networks: first or last axis, of 32, 256 or 1,024, unrolled by 1, 2 or
-4), and the three that are fastest twice go on into the rounds of the row.
+core of fastrnn's. Of JAX all forms run (18 of networks: vmap or the last axis, of 32, 256 or 1,024, unrolled by 1, 2 or
+4), and the three that were fastest in two rounds go on into the rounds of the row.
 """
 
 import os
