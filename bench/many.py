@@ -16,7 +16,7 @@ import numpy
 import fastrnn
 from bench.turns import in_turn
 
-NETWORKS, STEPS, EPOCHS = 64, 500, 4
+NETWORKS, STEPS, EPOCHS = 64, 500, 20
 SEQUENCES, LENGTH = 64, 150
 draw = numpy.random.default_rng(0)
 
