@@ -20,6 +20,8 @@ COVERAGE = os.environ.get("FASTRNN_COVERAGE") == "1"
 # Python's. The next two let it turn loops into vectors; they change no result. The one after keeps it from pairing up
 # the operations of a single step, which makes the chain of them longer: without it training takes 3 % more time.
 # -fno-fast-math: for an environment whose CFLAGS ask for parts of it. -g0: debugging symbols weigh more than the code.
+# The others make the wheel a fifth lighter at less than 1 % of the time: functions that Cython and gcc would copy into
+# their callers, tables for C++'s exceptions, and gaps before functions and loops.
 UNIX = [
     "-O3",
     "-fno-fast-math",
@@ -28,7 +30,14 @@ UNIX = [
     "-fno-trapping-math",
     "-fno-tree-slp-vectorize",
     "-g0",
+    "--param=inline-unit-growth=10",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-align-functions",
+    "-fno-align-jumps",
+    "-fno-align-loops",
 ]
+# Of Cython's: how cdef classes are made in a second way, and a short cut to methods of lists and the like.
+LIGHTER = [("CYTHON_VECTORCALL_TPNEW", "0"), ("CYTHON_UNPACK_METHODS", "0")]
 X86 = ["-msse2", "-mfpmath=sse"]  # as 64 bits have it anyway: the x87 registers of 32 bits would give other numbers
 MSVC = ["/O2", "/fp:precise"]
 # What no later option takes back. The first four reach the linker too, and code that it then adds flushes subnormal
@@ -80,9 +89,12 @@ class BuildExt(build_ext):
             ext.extra_compile_args = [*ext.extra_compile_args, *X86]
         if ext.name == "fastrnn._core_v3":
             ext.extra_compile_args = [*ext.extra_compile_args, V3[compiler]]
+        ext.define_macros = LIGHTER
+        if sys.platform == "linux" and not self.editable_mode:  # profilers and sanitizers tell names
+            ext.extra_link_args = ["-Wl,-s"]
         if COVERAGE:
             ext.cython_directives = {"linetrace": True}
-            ext.define_macros = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
+            ext.define_macros = [*LIGHTER, ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
         with suppress(FileNotFoundError):  # an older core must not pass for the one that fails now
             os.remove(self.get_ext_fullpath(ext.name))
         try:

@@ -199,7 +199,7 @@ def test_wheel(wheel):
     information = f"fastrnn-{fastrnn.__version__}.dist-info"
     assert {path.parts[0] for path in names} == {"fastrnn", information}
     assert Path(information, "licenses", "LICENSE") in names
-    assert wheel.stat().st_size < 550_000
+    assert wheel.stat().st_size < 450_000
 
 
 def test_sdist(sdist, tree):
