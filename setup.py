@@ -13,6 +13,7 @@ from importlib import import_module
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext  # with Cython installed, a subclass of Cython's own
 
+CORES = ["_core", "_core_v3", "_core_v4"]
 BUILD = os.environ.get("FASTRNN_BUILD", "")
 COVERAGE = os.environ.get("FASTRNN_COVERAGE") == "1"
 
@@ -52,7 +53,11 @@ OTHER_NUMBERS = {
     "-mpc64",
     "-fsingle-precision-constant",
 }
-V3 = {"unix": "-march=x86-64-v3", "msvc": "/arch:AVX2"}  # with it, vectors of four doubles instead of two
+# By name of the core. v3: vectors of four doubles instead of two. v4: the same, and in lanes vectors of eight.
+LEVELS = {
+    "fastrnn._core_v3": {"unix": ["-march=x86-64-v3"], "msvc": ["/arch:AVX2"]},
+    "fastrnn._core_v4": {"unix": ["-march=x86-64-v3", "-DFASTRNN_V4"], "msvc": ["/arch:AVX512"]},
+}
 
 
 class BuildExt(build_ext):
@@ -76,7 +81,7 @@ class BuildExt(build_ext):
             print(f"\n*** Not passed on, since they change numbers: {' '.join(sorted(refused))}\n", file=sys.stderr)
         super().build_extensions()
         # A wheel without a core is one for any platform, as with FASTRNN_BUILD=no, and must not look like one with it.
-        if not any(os.path.exists(self.get_ext_fullpath(f"fastrnn.{core}")) for core in ("_core", "_core_v3")):
+        if not any(os.path.exists(self.get_ext_fullpath(f"fastrnn.{core}")) for core in CORES):
             with suppress(FileNotFoundError):
                 os.remove(self.get_ext_fullpath("fastrnn._cpu"))
             self.distribution.ext_modules = None
@@ -87,8 +92,8 @@ class BuildExt(build_ext):
         ext.extra_compile_args = {"unix": UNIX, "msvc": MSVC}[compiler]
         if compiler == "unix" and self.plat_name.endswith(("x86_64", "amd64", "i386", "i486", "i586", "i686", "win32")):
             ext.extra_compile_args = [*ext.extra_compile_args, *X86]
-        if ext.name == "fastrnn._core_v3":
-            ext.extra_compile_args = [*ext.extra_compile_args, V3[compiler]]
+        if ext.name in LEVELS:
+            ext.extra_compile_args = [*ext.extra_compile_args, *LEVELS[ext.name][compiler]]
         ext.define_macros = LIGHTER
         if sys.platform == "linux" and not self.editable_mode:  # profilers and sanitizers tell names
             ext.extra_link_args = ["-Wl,-s"]
@@ -121,6 +126,6 @@ setup(
     cmdclass={"build_ext": BuildExt},
     ext_modules=[
         Extension(f"fastrnn.{name}", [f"fastrnn/{name}.pyx"], optional=BUILD != "require")
-        for name in ([] if BUILD == "no" else ["_core", "_core_v3", "_cpu"])
+        for name in ([] if BUILD == "no" else [*CORES, "_cpu"])
     ],
 )

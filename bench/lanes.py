@@ -26,7 +26,7 @@ from bench.lane_rows import CLASSES, INPUTS, JAX, DyNet, PyTorch, confirm, limit
 from bench.turns import in_turn, keep_to, table
 
 EPOCHS = 4  # by which peers are compared
-UPDATES = 50  # of a call of fastrnn: what it takes beside them is a table of its own
+UPDATES = 200  # of a call of fastrnn: what it takes beside them is a table of its own
 TITLES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM"}
 
 

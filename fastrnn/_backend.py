@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["backend", "core"]
 
-CORES = {"v3": "fastrnn._core_v3", "base": "fastrnn._core", "python": "fastrnn._fallback"}  # by name, best first
+CORES = {  # by name, best first
+    "v4": "fastrnn._core_v4",
+    "v3": "fastrnn._core_v3",
+    "base": "fastrnn._core",
+    "python": "fastrnn._fallback",
+}
+NEEDS = {"v4": "x86-64-v4 (AVX-512)", "v3": "x86-64-v3 (AVX2)"}  # of the CPU
 
 # How the errors end by which Python and Cython refuse to load a compiled module in this interpreter.
 REFUSALS = ("loading in subinterpreters", "one interpreter per process.")
@@ -34,10 +40,11 @@ def load(module: str) -> ModuleType | None:
 
 def runs(name: str) -> bool:
     """Whether the CPU can run the core, for all this installation can tell."""
-    if name != "v3":
+    if name not in NEEDS:
         return True
     cpu = load("fastrnn._cpu")
-    return cpu is not None and cpu.has_v3()
+    has: bool = cpu is not None and getattr(cpu, f"has_{name}")()
+    return has
 
 
 def choose(wanted: str) -> tuple[str, ModuleType]:
@@ -60,14 +67,14 @@ def choose(wanted: str) -> tuple[str, ModuleType]:
             f"FASTRNN_BACKEND={wanted!r}, but compiled cores cannot be loaded in a subinterpreter, or in a second "
             "interpreter of a process. Unset FASTRNN_BACKEND to run the best core that can be loaded here"
         ) from refused
-    if wanted == "v3" and load("fastrnn._cpu") is not None and not runs(wanted):
+    if wanted in NEEDS and load("fastrnn._cpu") is not None and not runs(wanted):
         raise ImportError(
-            "FASTRNN_BACKEND='v3', but that core needs a CPU and an operating system that offer x86-64-v3 (AVX2), and "
-            "these do not. Unset FASTRNN_BACKEND"
+            f"FASTRNN_BACKEND={wanted!r}, but that core needs a CPU and an operating system that offer {NEEDS[wanted]}, "
+            "and these do not. Unset FASTRNN_BACKEND"
         )
     raise ImportError(
         f"FASTRNN_BACKEND={wanted!r}, but that core is not in this installation: it was built without a C compiler or "
-        f"without Cython{', or for another kind of CPU' if wanted == 'v3' else ''}. To see why, install it again by "
+        f"without Cython{', or for another kind of CPU' if wanted in NEEDS else ''}. To see why, install it again by "
         "FASTRNN_BUILD=require pip install --no-cache-dir --force-reinstall fastrnn, or unset FASTRNN_BACKEND"
     )
 

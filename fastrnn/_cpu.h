@@ -1,8 +1,9 @@
 #ifndef FASTRNN_CPU_H
 #define FASTRNN_CPU_H
-/* Whether the CPU and the operating system offer x86-64-v3, as the x86-64 psABI defines it. Bits by Intel's manual, vol. 2A, CPUID. */
+/* Whether the CPU and the operating system offer x86-64-v3, or v4, as the x86-64 psABI defines them. Bits by Intel's manual,
+   vol. 2A, CPUID. */
 #if !defined(__x86_64__) && !defined(_M_X64)
-#error "x86-64-v3 is for 64-bit x86 alone"
+#error "x86-64-v3 and v4 are for 64-bit x86 alone"
 #endif
 #include <stdint.h>
 
@@ -46,5 +47,16 @@ static int fastrnn_has_v3(void) {
     if ((registers[ECX] & extended) != extended)
         return 0;
     return (fastrnn_saved_by_system() & 6) == 6;            /* XMM and YMM registers */
+}
+
+static int fastrnn_has_v4(void) {
+    const uint32_t leaf_7 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;   /* AVX512F, DQ, CD, BW, VL */
+    uint32_t registers[4];
+    if (!fastrnn_has_v3())
+        return 0;
+    fastrnn_cpuid(7, registers);
+    if ((registers[1] & leaf_7) != leaf_7)                  /* EBX */
+        return 0;
+    return (fastrnn_saved_by_system() & 0xe6) == 0xe6;      /* masks and ZMM registers too */
 }
 #endif

@@ -3,8 +3,14 @@
 
 cdef extern from "_cpu.h":
     bint fastrnn_has_v3() nogil
+    bint fastrnn_has_v4() nogil
 
 
 def has_v3():
     """Whether the CPU and the operating system offer x86-64-v3."""
     return fastrnn_has_v3()
+
+
+def has_v4():
+    """Whether they offer x86-64-v4 as well."""
+    return fastrnn_has_v4()

@@ -19,7 +19,7 @@ def examples(inputs, targets, lengths, weights=None, by_step=True):
     return SimpleNamespace(inputs=inputs, targets=targets, lengths=lengths, weights=weights, by_step=by_step)
 
 
-COMPILED = {"v3": "fastrnn._core_v3", "base": "fastrnn._core"}
+COMPILED = {"v4": "fastrnn._core_v4", "v3": "fastrnn._core_v3", "base": "fastrnn._core"}
 SHARED = {*COMPILED.values(), "fastrnn._cpu"}  # a compiled module can be loaded once only
 
 
@@ -31,8 +31,8 @@ def missing(backend):
         required = os.environ.get("CI") and (backend == "base" or importlib.util.find_spec("fastrnn._cpu"))
         assert not required, f"the core {backend} is not built"
         return f"the core {backend} is not built"
-    if backend == "v3" and not importlib.import_module("fastrnn._cpu").has_v3():
-        return "the CPU does not offer x86-64-v3"
+    if backend != "base" and not getattr(importlib.import_module("fastrnn._cpu"), f"has_{backend}")():
+        return f"the CPU does not offer x86-64-{backend}"
     return ""
 
 

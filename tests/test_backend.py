@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+COMPILED = {"v4": "fastrnn._core_v4", "v3": "fastrnn._core_v3", "base": "fastrnn._core"}
+
 
 def python(program, *arguments, **environment):
     return subprocess.run(
@@ -21,7 +23,8 @@ def python(program, *arguments, **environment):
 @pytest.mark.usefixtures("packages")
 def test_the_best_core_by_default():
     try:
-        best = "v3" if importlib.import_module("fastrnn._cpu").has_v3() else "base"
+        cpu = importlib.import_module("fastrnn._cpu")
+        best = "v4" if cpu.has_v4() else "v3" if cpu.has_v3() else "base"
     except ModuleNotFoundError:
         best = "base"
     assert python("import fastrnn; print(fastrnn.backend)").stdout == f"{best}\n"
@@ -30,14 +33,14 @@ def test_the_best_core_by_default():
 
 def test_a_named_core(backend):
     program = "import fastrnn; print(fastrnn.backend, fastrnn.SimpleRNN.__mro__[2].__module__)"
-    module = {"v3": "fastrnn._core_v3", "base": "fastrnn._core", "python": "fastrnn._fallback"}[backend]
+    module = {**COMPILED, "python": "fastrnn._fallback"}[backend]
     assert python(program, FASTRNN_BACKEND=backend).stdout == f"{backend} {module}\n"
 
 
 def test_an_unknown_core():
     done = python("import fastrnn", FASTRNN_BACKEND="fast")
     assert done.returncode == 1
-    assert "ImportError: FASTRNN_BACKEND='fast' is none of the cores: v3, base, python" in done.stderr
+    assert "ImportError: FASTRNN_BACKEND='fast' is none of the cores: v4, v3, base, python" in done.stderr
 
 
 WITHOUT_CORE = """
@@ -54,18 +57,18 @@ print(fastrnn.backend)
 """
 
 
-NONE = 'LEFT_OUT = {"fastrnn._core", "fastrnn._core_v3", "fastrnn._cpu"}'
+NONE = f'LEFT_OUT = {{*{[*COMPILED.values()]}, "fastrnn._cpu"}}'
 NO_CPU = 'LEFT_OUT = {"fastrnn._cpu"}'
 OLD_CPU = """
 LEFT_OUT = ()
 import sys, types
-sys.modules["fastrnn._cpu"] = types.SimpleNamespace(has_v3=lambda: False)
+sys.modules["fastrnn._cpu"] = types.SimpleNamespace(has_v3=lambda: False, has_v4=lambda: False)
 """
 
 
 def test_without_a_compiled_core():
     assert python(NONE + WITHOUT_CORE).stdout == "python\n"
-    for name in ("base", "v3"):
+    for name in COMPILED:
         done = python(NONE + WITHOUT_CORE, FASTRNN_BACKEND=name)
         assert done.returncode == 1
         assert f"ImportError: FASTRNN_BACKEND='{name}', but that core is not in this installation" in done.stderr
@@ -76,14 +79,15 @@ def test_without_a_compiled_core():
     ("cpu", "why"), [(NO_CPU, "that core is not in this installation"), (OLD_CPU, "that core needs a CPU")]
 )
 def test_without_v3(cpu, why):
-    """A CPU that cannot run v3, or is unknown: base runs, and asking for v3 is an error that says why."""
+    """A CPU that cannot run v3, or is unknown: base runs, and asking for v3 or v4 is an error that says why."""
     assert python(cpu + WITHOUT_CORE).stdout == "base\n"
-    done = python(cpu + WITHOUT_CORE, FASTRNN_BACKEND="v3")
-    assert done.returncode == 1
-    assert f"ImportError: FASTRNN_BACKEND='v3', but {why}" in done.stderr
+    for name in ("v3", "v4"):
+        done = python(cpu + WITHOUT_CORE, FASTRNN_BACKEND=name)
+        assert done.returncode == 1
+        assert f"ImportError: FASTRNN_BACKEND='{name}', but {why}" in done.stderr
 
 
-SUBINTERPRETER = """
+SUBINTERPRETER = f"COMPILED = {[*COMPILED.values()]}" + """
 try:
     import _interpreters as interpreters
 except ModuleNotFoundError:
@@ -98,7 +102,7 @@ except ImportError as error:
     print(error, flush=True)
 '''
 import importlib.util, sys, fastrnn
-for module in ("fastrnn._core", "fastrnn._core_v3"):
+for module in COMPILED:
     if importlib.util.find_spec(module):
         importlib.import_module(module)  # before Python 3.12 it can be loaded in any interpreter, but in one alone
 print(fastrnn.RNN(2, seed=1).predict([1.0, 2.0]), flush=True)
@@ -112,7 +116,7 @@ def test_in_a_subinterpreter():
     """The plain column runs, which is all that can be loaded there, with the same numbers."""
     if not any(map(importlib.util.find_spec, ("_interpreters", "_xxsubinterpreters"))):
         pytest.skip("this Python has no module to make subinterpreters")
-    compiled = ["base", "v3"] if importlib.util.find_spec("fastrnn._cpu") else ["base"]
+    compiled = COMPILED if importlib.util.find_spec("fastrnn._cpu") else ["base"]
     done = python(SUBINTERPRETER, "", "python", *compiled)
     assert done.returncode == 0, done.stderr
     numbers, best, plain, *refused = done.stdout.splitlines()

@@ -13,6 +13,19 @@ cdef Py_ssize_t row_of(str name, const void* table, size_t row, size_t whole) ex
     raise ValueError(f"this core has no {name!r}")
 
 
+cdef int take_kinds(Network* net, spec, bint in_lanes) except -1:
+    cdef Py_ssize_t cell = row_of(spec.cell, CELLS, sizeof(Cell), sizeof(CELLS))
+    cdef Py_ssize_t activation = row_of(spec.activation, ACTIVATIONS, sizeof(Activation), sizeof(ACTIVATIONS))
+    cdef Py_ssize_t output = row_of(spec.output, OUTPUTS, sizeof(Output), sizeof(OUTPUTS))
+    cdef Py_ssize_t loss = row_of(spec.loss, LOSSES, sizeof(Loss), sizeof(LOSSES))
+    net.cell = CELLS_IN_LANES[cell] if in_lanes else CELLS[cell]
+    net.activation = ACTIVATIONS_IN_LANES[activation] if in_lanes else ACTIVATIONS[activation]
+    net.output = OUTPUTS_IN_LANES[output] if in_lanes else OUTPUTS[output]
+    net.loss = LOSSES_IN_LANES[loss] if in_lanes else LOSSES[loss]
+    net.optimizer = OPTIMIZERS[row_of(spec.optimizer, OPTIMIZERS, sizeof(Optimizer), sizeof(OPTIMIZERS))]
+    return 0
+
+
 @cython.final
 @cython.internal
 cdef class Body:
@@ -39,11 +52,7 @@ cdef class Body:
         cdef Settings* of = &self.settings
         net.of = of
         net.at = lay_out(spec, 1)
-        net.cell = CELLS[row_of(spec.cell, CELLS, sizeof(Cell), sizeof(CELLS))]
-        net.activation = ACTIVATIONS[row_of(spec.activation, ACTIVATIONS, sizeof(Activation), sizeof(ACTIVATIONS))]
-        net.output = OUTPUTS[row_of(spec.output, OUTPUTS, sizeof(Output), sizeof(OUTPUTS))]
-        net.loss = LOSSES[row_of(spec.loss, LOSSES, sizeof(Loss), sizeof(LOSSES))]
-        net.optimizer = OPTIMIZERS[row_of(spec.optimizer, OPTIMIZERS, sizeof(Optimizer), sizeof(OPTIMIZERS))]
+        take_kinds(net, spec, False)
         net.classes, net.return_sequences = spec.classes, spec.return_sequences
         of.generator = &self.generator if spec.shuffle else NULL
         self.spec = spec
@@ -212,6 +221,7 @@ cdef class HeldCourse:
         if count >= FEWEST and self.net.at.hidden_size <= WIDEST:
             self.window.wide = wide
             wide[0], wide.at, wide.of = self.net, lay_out(body.spec, LANES), self.in_lanes
+            take_kinds(wide, body.spec, True)
             for lane in range(LANES):
                 self.in_lanes[lane] = self.settings
             tape.wide = tape_of_training(&wide.at, tape.wide, longest, (count + LANES - 1) // LANES)

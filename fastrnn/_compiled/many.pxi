@@ -45,6 +45,7 @@ cdef class Lanes:
         net[0] = body.net
         net.at = lay_out(body.spec, LANES)
         net.of = self.settings
+        take_kinds(net, body.spec, True)
         self.memory, self.zeros = Doubles(net.at.memory), Doubles(net.at.states * net.at.hidden_width)
         settle_places(net, self.memory.start)
         net.zeros, net.fresh = self.zeros.start, self.zeros.start - net.at.h

@@ -19,6 +19,18 @@ cdef extern from *:
     #define FASTRNN_NOTHING (-0.0)
     #define FASTRNN_LANES 4
     #endif
+    /* In the core for x86-64-v4 lanes take vectors of eight doubles, and what begins with FASTRNN_IN_LANES is compiled for
+       them with all that it calls. Networks alone do not: most of them are too small, and lose by them. */
+    #ifdef FASTRNN_V4
+    typedef double fastrnn_in_lanes __attribute__((vector_size(64), aligned(8), may_alias));
+    #define FASTRNN_NOTHING_IN_LANES ((fastrnn_in_lanes){-0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0})
+    #define FASTRNN_IN_LANES __attribute__((flatten, target( \\
+        "avx512f,avx512cd,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
+    #else
+    typedef fastrnn_vector fastrnn_in_lanes;
+    #define FASTRNN_NOTHING_IN_LANES FASTRNN_NOTHING
+    #define FASTRNN_IN_LANES
+    #endif
     /* A value where its weight is not 0, else 0. */
     #ifdef __GNUC__
     #define fastrnn_weighed(value, weight) ((fastrnn_vector)(((weight) != 0.0) & (__typeof__((weight) != 0.0))(value)))
@@ -27,7 +39,9 @@ cdef extern from *:
     #endif
     """
     ctypedef double vector_t "fastrnn_vector"
+    ctypedef double lanes_t "fastrnn_in_lanes"          # a vector in those functions
     const vector_t NOTHING "FASTRNN_NOTHING"
+    const lanes_t NOTHING_IN_LANES "FASTRNN_NOTHING_IN_LANES"
     vector_t weighed "fastrnn_weighed"(vector_t value, vector_t weight) nogil
     enum:
         LANES "FASTRNN_LANES"                       # networks, or sequences, side by side
@@ -36,6 +50,8 @@ cdef extern from *:
 
 cdef enum:
     VECTOR = sizeof(vector_t) // sizeof(double)     # doubles in one: 4, 2 or 1
+    WIDE = sizeof(lanes_t) // sizeof(double)        # and in one of lanes: 8, or as many
+    DEEP_IN_LANES = LANES // WIDE
     PADDING = 4         # what is taken in vectors is padded with zeros to a multiple of this, the most there are
     WORK = 1 << 26      # products from one look at Ctrl-C to the next: at most 0.05 s
 
@@ -106,30 +122,30 @@ cdef struct Products:
 cdef inline void add_products_in_lanes(const double* start, const Matrix* weights, const double* vector,
                                        double* result, Py_ssize_t height) noexcept nogil:
     """`height` sums of add_products, of all lanes, in registers; start and result: of the first of them."""
-    cdef vector_t sums[4][DEEP]
+    cdef lanes_t sums[4][DEEP_IN_LANES]
     cdef const double* column = weights.start
-    cdef const vector_t* value
+    cdef const lanes_t* value
     cdef Py_ssize_t stride = weights.stride, step = weights.step, j, k, q
     cdef bint shared = weights.shared
     for k in range(height):
-        for q in range(DEEP):
-            sums[k][q] = (<const vector_t*> (start + k * LANES))[q]
+        for q in range(DEEP_IN_LANES):
+            sums[k][q] = (<const lanes_t*> (start + k * LANES))[q]
     for j in range(weights.length):
-        value = <const vector_t*> (vector + j * LANES)
+        value = <const lanes_t*> (vector + j * LANES)
         for k in range(height):
-            for q in range(DEEP):
+            for q in range(DEEP_IN_LANES):
                 if shared:
                     sums[k][q] = sums[k][q] + value[q] * column[k * step]
                 else:
-                    sums[k][q] = sums[k][q] + (<const vector_t*> (column + k * step))[q] * value[q]
+                    sums[k][q] = sums[k][q] + (<const lanes_t*> (column + k * step))[q] * value[q]
         column += stride
     for k in range(height):
-        for q in range(DEEP):
-            (<vector_t*> (result + k * LANES))[q] = sums[k][q]
+        for q in range(DEEP_IN_LANES):
+            (<lanes_t*> (result + k * LANES))[q] = sums[k][q]
 
 
-cdef void add_all_products_in_lanes(const double* start, const Matrix* weights, const double* vector,
-                                    double* result) noexcept nogil:
+cdef void _add_all_products_in_lanes "FASTRNN_IN_LANES add_all_products_in_lanes"(
+        const double* start, const Matrix* weights, const double* vector, double* result) noexcept nogil:
     cdef Matrix of = weights[0]
     cdef Py_ssize_t rows = weights.width // LANES, k = 0, height
     while k < rows:
@@ -150,31 +166,35 @@ cdef inline void sum_of_products_in_lanes(const Products* of, Py_ssize_t height,
     """`height` times `width` sums of sum_of_products, of all lanes, in registers, a vector of lanes at a time."""
     cdef const double* rows
     cdef const double* columns
-    cdef vector_t sums[3][4]
-    cdef vector_t value
-    cdef vector_t* result
+    cdef lanes_t sums[3][4]
+    cdef lanes_t value
+    cdef lanes_t* result
     cdef Py_ssize_t q, t, k, i
-    for q in range(DEEP):
-        rows = of.rows + q * VECTOR + of.steps * of.rows_stride
-        columns = of.columns + q * VECTOR + of.steps * of.columns_stride
+    for q in range(DEEP_IN_LANES):
+        rows = of.rows + q * WIDE + of.steps * of.rows_stride
+        columns = of.columns + q * WIDE + of.steps * of.columns_stride
         for k in range(height):
-            result = <vector_t*> (of.result + k * of.result_stride + q * VECTOR)
+            result = <lanes_t*> (of.result + k * of.result_stride + q * WIDE)
             for i in range(width):
-                sums[k][i] = result[i * DEEP] if of.way == TERM_BY_TERM else NOTHING
+                sums[k][i] = result[i * DEEP_IN_LANES] if of.way == TERM_BY_TERM else NOTHING_IN_LANES
         for t in range(of.steps):
             rows -= of.rows_stride
             columns -= of.columns_stride
             for k in range(height):
-                value = (<const vector_t*> rows)[k * DEEP]
+                value = (<const lanes_t*> rows)[k * DEEP_IN_LANES]
                 for i in range(width):
-                    sums[k][i] = sums[k][i] + (<const vector_t*> columns)[i * DEEP] * value
+                    sums[k][i] = sums[k][i] + (<const lanes_t*> columns)[i * DEEP_IN_LANES] * value
         for k in range(height):
-            result = <vector_t*> (of.result + k * of.result_stride + q * VECTOR)
+            result = <lanes_t*> (of.result + k * of.result_stride + q * WIDE)
             for i in range(width):
-                result[i * DEEP] = sums[k][i] if of.way == TERM_BY_TERM else result[i * DEEP] + sums[k][i]
+                if of.way == TERM_BY_TERM:
+                    result[i * DEEP_IN_LANES] = sums[k][i]
+                else:
+                    result[i * DEEP_IN_LANES] = result[i * DEEP_IN_LANES] + sums[k][i]
 
 
-cdef void sum_of_all_products_in_lanes(const Products* products, const Matrix* result) noexcept nogil:
+cdef void _sum_of_all_products_in_lanes "FASTRNN_IN_LANES sum_of_all_products_in_lanes"(
+        const Products* products, const Matrix* result) noexcept nogil:
     cdef Products of = products[0]
     cdef Py_ssize_t columns = result.width // LANES, i, k = 0, left, height, width
     of.result_stride = result.stride
@@ -206,3 +226,9 @@ cdef void sum_of_all_products_in_lanes(const Products* products, const Matrix* r
                 sum_of_products_in_lanes(&of, 1, 1)
             i += width
         k += height
+
+
+cdef extern from *:     # in_lanes.pxi says why
+    void add_all_products_in_lanes(const double* start, const Matrix* weights, const double* vector,
+                                   double* result) noexcept nogil
+    void sum_of_all_products_in_lanes(const Products* products, const Matrix* result) noexcept nogil
