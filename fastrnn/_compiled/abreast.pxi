@@ -1,4 +1,6 @@
-# Part of _core.pyx: the sequences of a batch side by side in lanes. It has no twin: one after the other gives the same.
+# Part of _core.pyx: what is done in another way in lanes. It has no twin: one after the other gives the same.
+
+# ---- the sequences of a batch side by side ----
 
 cdef enum:
     FEWEST = 3          # sequences for which lanes are filled
@@ -94,3 +96,124 @@ cdef void narrow_lane(const Network* net, const Network* wide, const double* sou
         target[net.at.h + i] = source[wide.at.h + i * LANES + lane]
         if net.at.states == 2:
             target[net.at.c + i] = source[wide.at.c + i * LANES + lane]
+
+
+# ---- online learning of a network in each lane ----
+
+cdef bint _online_step "FASTRNN_IN_LANES online_step"(
+        const Network* net, Tape tape, double* row, const double* targets, const double* lr,
+        double* updates) noexcept nogil:
+    """A step of the lanes where it has a weight; row: with its inputs, its weights and the state before.
+
+    Returns whether it surely leaves all finite; if not, the parameters have not been touched.
+    """
+    cdef const Layout* at = &net.at
+    cdef const lanes_t* weight = <const lanes_t*> (row + at.weight)
+    cdef lanes_t scale[DEEP_IN_LANES]
+    cdef double total = 0.0     # or NaN, if a loss is
+    cdef bint all_learn = True
+    cdef Products products
+    cdef Py_ssize_t i, q
+    net.cell.forward(net, row, 1)
+    read_out(net, row, 1)
+    net.loss.loss(net, row, 1, targets)
+    for q in range(DEEP_IN_LANES):
+        scale[q] = (<const lanes_t*> lr)[q] / weight[q]
+    copy_padded(net.zeros, at.states * at.hidden_width, tape.by_state)
+    share_in_lanes(net, row, 1, <const double*> scale)
+    net.cell.backward(net, row, 1, tape.by_state, False)
+    for i in range(LANES):      # not all at once: losses are written one by one, and a vector of them would wait for that
+        total += 0.0 if row[at.weight + i] == 0.0 else 0.0 * row[at.loss + i]
+        all_learn &= row[at.weight + i] != 0.0
+    if total != 0.0 or not is_surely_finite(net, tape, row, 1):
+        return False
+    for i in range(net.terms_count):
+        products = products_of(net, row, &net.terms[i], 1, NEGATIVE)
+        if all_learn:
+            subtract_products_in_lanes(&products, &net.terms[i].of, weight, True)
+        else:
+            subtract_products_in_lanes(&products, &net.terms[i].of, weight, False)
+    for q in range(DEEP_IN_LANES):
+        (<lanes_t*> updates)[q] = (<lanes_t*> updates)[q] + weighed_in_lanes(
+            (<const lanes_t*> (row + at.one))[q], weight[q])
+    return True
+
+
+cdef extern from *:     # in_lanes.pxi says why
+    bint online_step(const Network* net, Tape tape, double* row, const double* targets, const double* lr,
+                     double* updates) noexcept nogil
+
+
+cdef int update_in_lanes(Network* net, Tape tape, Window* window, const double* row, Work* work) except -1 nogil:
+    """The update of a step, after online_step has not made it; where a loss or a parameter is not finite, none."""
+    cdef Course* of
+    cdef Py_ssize_t lane
+    for lane in range(LANES):
+        of = window.of[lane]
+        if of == NULL:
+            continue
+        of.weight = row[net.at.weight + lane]
+        if of.weight > 0.0 and not isfinite(row[net.at.loss + lane]):
+            of.at_sequence, of.at_step, of.goes_on = of.batch[0], window.start, False
+    copy_state(&net.at, row + net.at.row, state_at(&net.at, tape, 0))
+    no_gradient(net, tape.proposal)
+    gradients(net, row, 1, WHOLE, tape.proposal, work)
+    update(net, tape, window)
+    return 0
+
+
+cdef int train_online_in_lanes(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
+    """`train_batch` of one sequence in each lane with a window of one step."""
+    cdef const Layout* at = &net.at
+    cdef Lane[LANES] lanes
+    cdef numbers_t[LANES] inputs, targets
+    cdef Total nowhere = Total(0.0, 0.0)
+    cdef total_t[LANES] totals
+    cdef Py_ssize_t[LANES] bad
+    cdef const Data* data
+    cdef Course* of
+    cdef double[LANES] lr, updates
+    cdef double* rows = tape.rows
+    cdef double* row
+    cdef Py_ssize_t t = 0, steps, k, lane
+    for lane in range(LANES):
+        of, lanes[lane], totals[lane] = window.of[lane], Lane(NULL, 0, 0, 0), &nowhere
+        if has_window(of, 0):
+            lanes[lane], totals[lane] = Lane(of.data, of.batch[0], 0, of.data.lengths[of.batch[0]]), &of.total
+        lr[lane], updates[lane] = net.of[lane].lr, 0.0
+    fresh_state(at, rows)
+    use_for(net, tape, 1)
+    steps = pass_of(at, lanes, 0, min(tape.steps, at.block))
+    while steps > 0:
+        for lane in range(LANES):
+            inputs[lane] = targets[lane] = NULL
+            if goes_on(&lanes[lane], t):
+                data = lanes[lane].data
+                inputs[lane] = data.inputs + (data.starts[lanes[lane].i] + t) * at.input_size
+                targets[lane] = data.targets + (data.starts[lanes[lane].i] + t) * at.target_size
+        take_inputs(net, rows, steps, inputs)
+        take_targets(net, steps, targets)
+        weigh(net, rows, steps, lanes, t)
+        for k in range(steps):
+            row = rows + k * at.row
+            if online_step(net, tape, row, net.taken_targets + k * at.target_size * LANES, lr, updates):
+                continue
+            window.start = t + k
+            update_in_lanes(net, tape, window, row, work)
+            for lane in range(LANES):
+                if lanes[lane].data and not window.of[lane].goes_on:    # it has diverged, and waits from now on
+                    if t + k > 0:
+                        keep_state(at, tape, row, lane)
+                    lanes[lane].data, totals[lane] = NULL, &nowhere
+            weigh(net, row + at.row, steps - k - 1, lanes, t + k + 1)
+        add_losses(net, rows, steps, totals, bad)
+        for lane in range(LANES):
+            if goes_on(&lanes[lane], t):
+                keep_state(at, tape, rows + steps * at.row, lane)
+            tape.updates[lane] += <Py_ssize_t> updates[lane]
+            updates[lane] = 0.0
+        copy_state(at, rows + steps * at.row, rows)
+        look_for_signals(work, steps * at.work)
+        t += steps
+        steps = pass_of(at, lanes, t, min(tape.steps, at.block))
+    return 0

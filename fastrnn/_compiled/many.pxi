@@ -121,7 +121,7 @@ cdef class Group(Lanes):
         cdef Py_ssize_t lane
         self.losses = Doubles(2 * EPOCHS_AT_ONCE * LANES)
         self.window.wide = NULL
-        self.tape = tape_of_training(&self.net.at, None, longest, sequences)
+        self.tape = tape_of_training(&self.net.at, None, max(longest, self.net.at.block), sequences)
         self.jobs, self.courses = [None] * LANES, [None] * LANES
         for lane in range(LANES):
             self.window.of[lane] = NULL
@@ -151,7 +151,7 @@ cdef class Group(Lanes):
         self.window.of[lane] = &course.of
         self.progress[lane] = Progress(job.epochs, 0, 0)
         self.tape.updates[lane] = 0
-        self.tape.kept[lane] = False
+        self.tape.kept[lane], self.tape.bound = False, INFINITY
         return self.copy(lane, False)
 
     cdef int hand_over(self, Py_ssize_t lane) except -1:

@@ -31,11 +31,16 @@ cdef extern from *:
     #define FASTRNN_NOTHING_IN_LANES FASTRNN_NOTHING
     #define FASTRNN_IN_LANES
     #endif
-    /* A value where its weight is not 0, else 0. */
+    /* A value where its weight is not 0, else 0; and with nothing to add in its place. */
     #ifdef __GNUC__
-    #define fastrnn_weighed(value, weight) ((fastrnn_vector)(((weight) != 0.0) & (__typeof__((weight) != 0.0))(value)))
+    #define fastrnn_weighed(value, weight) \\
+        ((__typeof__(value))(((weight) != 0.0) & (__typeof__((weight) != 0.0))(value)))
+    #define fastrnn_learnt(value, weight) \\
+        ((__typeof__(value))((__typeof__((weight) != 0.0))fastrnn_weighed(value, weight) \\
+                             | (((weight) == 0.0) & (__typeof__((weight) != 0.0))FASTRNN_NOTHING_IN_LANES)))
     #else
     #define fastrnn_weighed(value, weight) ((weight) != 0.0 ? (value) : 0.0)
+    #define fastrnn_learnt(value, weight) ((weight) != 0.0 ? (value) : FASTRNN_NOTHING_IN_LANES)
     #endif
     """
     ctypedef double vector_t "fastrnn_vector"
@@ -43,6 +48,8 @@ cdef extern from *:
     const vector_t NOTHING "FASTRNN_NOTHING"
     const lanes_t NOTHING_IN_LANES "FASTRNN_NOTHING_IN_LANES"
     vector_t weighed "fastrnn_weighed"(vector_t value, vector_t weight) nogil
+    lanes_t weighed_in_lanes "fastrnn_weighed"(lanes_t value, lanes_t weight) nogil
+    lanes_t learnt "fastrnn_learnt"(lanes_t value, lanes_t weight) nogil
     enum:
         LANES "FASTRNN_LANES"                       # networks, or sequences, side by side
         DEEP "FASTRNN_LANES * sizeof(double) / sizeof(fastrnn_vector)"  # vectors that a number of all lanes is
@@ -226,6 +233,24 @@ cdef void _sum_of_all_products_in_lanes "FASTRNN_IN_LANES sum_of_all_products_in
                 sum_of_products_in_lanes(&of, 1, 1)
             i += width
         k += height
+
+
+cdef inline void subtract_products_in_lanes(const Products* of, const Matrix* result, const lanes_t* weight,
+                                            bint all_learn) noexcept nogil:
+    """result[k][i] -= rows[k] * columns[i], of one step, in all lanes, or those that have a weight."""
+    cdef lanes_t product
+    cdef lanes_t minus[DEEP_IN_LANES]
+    cdef const lanes_t* rows = <const lanes_t*> of.rows
+    cdef lanes_t* place
+    cdef Py_ssize_t k, i, q
+    for k in range(result.length):
+        for q in range(DEEP_IN_LANES):
+            minus[q] = -rows[k * DEEP_IN_LANES + q]
+        for i in range(result.width // LANES):
+            place = <lanes_t*> (result.start + k * result.stride + i * LANES)
+            for q in range(DEEP_IN_LANES):
+                product = minus[q] * (<const lanes_t*> of.columns)[i * DEEP_IN_LANES + q]
+                place[q] = place[q] + (product if all_learn else learnt(product, weight[q]))
 
 
 cdef extern from *:     # in_lanes.pxi says why

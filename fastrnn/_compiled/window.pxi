@@ -78,13 +78,10 @@ cdef void fold_lane(const Network* net, const Network* wide, const double* own, 
         result[at.b_output + i] += own[from_.b_output + i * LANES + lane]
 
 
-# ---- a window, forward ----
+# ---- helpers: what goes in, scaled ----
 
-cdef void forward(const Network* net, double* rows, Py_ssize_t steps, numbers_t* inputs) noexcept nogil:
-    """Run over `steps` rows, from the state in the first: the states and traces.
-
-    inputs: of each lane; NULL where it waits, on whatever stands there.
-    """
+cdef void take_inputs(const Network* net, double* rows, Py_ssize_t steps, numbers_t* inputs) noexcept nogil:
+    """Into the rows; of each lane, NULL where it waits, on whatever stands there."""
     cdef const Layout* at = &net.at
     cdef const Settings* of
     cdef Py_ssize_t lane
@@ -93,6 +90,24 @@ cdef void forward(const Network* net, double* rows, Py_ssize_t steps, numbers_t*
             of = &net.of[lane]
             scale_numbers(steps, inputs[lane], at.input_size, of.input_mean, of.input_scale, at.lanes, at.row,
                           rows + at.x + lane)
+
+
+cdef void take_targets(const Network* net, Py_ssize_t steps, numbers_t* targets) noexcept nogil:
+    """Likewise, to where the losses take them."""
+    cdef Py_ssize_t size = net.at.target_size, lanes = net.at.lanes, lane
+    cdef const Settings* of
+    for lane in range(lanes):
+        if targets[lane]:
+            of = &net.of[lane]
+            scale_numbers(steps, targets[lane], size, of.target_mean, of.target_scale, lanes, size * lanes,
+                          net.taken_targets + lane)
+
+
+# ---- a window, forward ----
+
+cdef void forward(const Network* net, double* rows, Py_ssize_t steps, numbers_t* inputs) noexcept nogil:
+    """Run over `steps` rows, from the state in the first: the states and traces."""
+    take_inputs(net, rows, steps, inputs)
     net.cell.forward(net, rows, steps)
 
 
@@ -124,18 +139,11 @@ cdef void predictions_of(const Network* net, const double* rows, Py_ssize_t step
 
 
 cdef void losses_of(const Network* net, double* rows, Py_ssize_t steps, numbers_t* targets) noexcept nogil:
-    """The loss of each step and its gradient by the sums, after read_out; targets in the units of the data, as forward
-    takes inputs."""
-    cdef Py_ssize_t size = net.at.target_size, lanes = net.at.lanes, lane
-    cdef const Settings* of
-    if lanes == 1 and net.of.target_mean == NULL:
+    """The loss of each step and its gradient by the sums, after read_out; targets in the units of the data."""
+    if net.at.lanes == 1 and net.of.target_mean == NULL:
         net.loss.loss(net, rows, steps, targets[0])
         return
-    for lane in range(lanes):
-        if targets[lane]:
-            of = &net.of[lane]
-            scale_numbers(steps, targets[lane], size, of.target_mean, of.target_scale, lanes, size * lanes,
-                          net.taken_targets + lane)
+    take_targets(net, steps, targets)
     net.loss.loss(net, rows, steps, net.taken_targets)
 
 
@@ -171,18 +179,23 @@ cdef void share_one(const Network* net, double* rows, Py_ssize_t steps, double s
             fill(row.gradient, net.at.output_size, 0.0)
 
 
-cdef void share_in_lanes(const Network* net, double* rows, Py_ssize_t steps, const double* scale) noexcept nogil:
+cdef void _share_in_lanes "FASTRNN_IN_LANES share_in_lanes"(
+        const Network* net, double* rows, Py_ssize_t steps, const double* scale) noexcept nogil:
     cdef Py_ssize_t t, i, q
-    cdef vector_t weight, share
+    cdef lanes_t weight, share
     cdef Row row
     for t in range(steps):
         row = row_at(net, rows, t)
-        for q in range(DEEP):
-            weight = (<vector_t*> row.weight)[q]
-            share = (<const vector_t*> scale)[q] * weight
+        for q in range(DEEP_IN_LANES):
+            weight = (<lanes_t*> row.weight)[q]
+            share = (<const lanes_t*> scale)[q] * weight
             for i in range(net.at.output_size):
-                (<vector_t*> row.by_output)[i * DEEP + q] = (
-                    weighed(share * (<vector_t*> row.gradient)[i * DEEP + q], weight))
+                (<lanes_t*> row.by_output)[i * DEEP_IN_LANES + q] = (
+                    weighed_in_lanes(share * (<lanes_t*> row.gradient)[i * DEEP_IN_LANES + q], weight))
+
+
+cdef extern from *:     # in_lanes.pxi says why
+    void share_in_lanes(const Network* net, double* rows, Py_ssize_t steps, const double* scale) noexcept nogil
 
 
 # ---- a pass over at most `block` steps ----
