@@ -87,7 +87,9 @@ def test_without_v3(cpu, why):
         assert f"ImportError: FASTRNN_BACKEND='{name}', but {why}" in done.stderr
 
 
-SUBINTERPRETER = f"COMPILED = {[*COMPILED.values()]}" + """
+SUBINTERPRETER = (
+    f"COMPILED = {[*COMPILED.values()]}"
+    + """
 try:
     import _interpreters as interpreters
 except ModuleNotFoundError:
@@ -109,6 +111,7 @@ print(fastrnn.RNN(2, seed=1).predict([1.0, 2.0]), flush=True)
 for wanted in sys.argv[1:]:
     interpreters.run_string(interpreters.create(), PROGRAM.replace("WANTED", wanted))
 """
+)
 
 
 @pytest.mark.usefixtures("packages")

@@ -64,6 +64,11 @@ def one_of(fastrnn, source, draw, size, options, data, seed):
         each = options["return_sequences"]
         weights = [draw.integers(0, 3, len(part)) / 2 for part in x] if each else draw.integers(0, 3, len(x)) / 2
         weights = weights if any(np.any(part) for part in weights) else None
+        if weights is not None and each and source.random() < 0.5:  # where the weight is 0 nobody looks at the target
+            y = [
+                np.where(part.reshape(-1, *[1] * (of.ndim - 1)) == 0, np.nan, of)
+                for part, of in zip(weights, y, strict=True)
+            ]
     validation = source.choice([(x, y), (x, y, [1.0] * len(x)), (copy.deepcopy(x), copy.deepcopy(y))])
     if network.patience is None and source.random() < 0.7:
         validation = None
@@ -246,6 +251,35 @@ def test_ctrl_c_leaves_every_network_whole(fastrnn, make, threads):
                     alone.train(training.inputs, training.targets)
                     assert network._memory == alone._memory
                     assert network.state == alone.state
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
+def test_ctrl_c_while_networks_learn_online(fastrnn, make):
+    """As after the last step that all of them have learnt from: a loop of learn() comes to the same."""
+
+    def press(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, press)
+    try:
+        for seconds in (0.02, 0.05):
+            trainings = make(11, epochs=10**6, window=1, optimizer="sgd")
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            with pytest.raises(KeyboardInterrupt):
+                fastrnn.train_all(trainings)
+            for training in trainings:
+                network, alone = training.network, make(11, window=1, optimizer="sgd")[training.network.seed].network
+                alone.epochs, rest = divmod(network._updates, 40)
+                alone.train(training.inputs, training.targets)
+                if rest:
+                    alone.reset()
+                for x, y in zip(training.inputs[:rest], training.targets[:rest], strict=True):
+                    alone.learn(x, y)
+                assert network._memory == alone._memory
+                assert network.state == alone.state
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
