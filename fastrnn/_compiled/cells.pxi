@@ -32,25 +32,27 @@ cdef void relu_delta(Py_ssize_t size, const double* by_h, const double* h, out_t
 
 cdef void elman_forward(const Network* net, double* rows, Py_ssize_t steps) noexcept nogil:
     """Elman (1990): h = activation(w_input_hidden x + w_hidden_hidden h + b_hidden)."""
+    cdef Py_ssize_t size = net.at.hidden_size * net.at.lanes, t
+    cdef bint in_lanes = net.at.lanes > 1
     cdef Row row, after
-    cdef Py_ssize_t t
     for t in range(steps):
         row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
-        add_products(net.b_hidden, &net.w_gates, row.x, after.h, t & 1)
-        net.activation.activate(after.h, net.at.units)
+        add_products(net.b_hidden, &net.w_gates, row.x, after.h, t & 1, in_lanes)
+        net.activation.activate(after.h, size)
 
 
 cdef void elman_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
                          bint further) noexcept nogil:
+    cdef Py_ssize_t size = net.at.hidden_size * net.at.lanes, t
+    cdef bint in_lanes = net.at.lanes > 1
     cdef double* by_h = by_state
     cdef Row row, after
-    cdef Py_ssize_t t
     for t in range(steps - 1, -1, -1):
         row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
-        add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False)
-        net.activation.derive(net.at.units, by_h, after.h, row.delta)
+        add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False, in_lanes)
+        net.activation.derive(size, by_h, after.h, row.delta)
         if t > 0 or further:
-            add_transposed_products(net.zeros, &net.w_rows, row.delta, by_h, t & 1)
+            add_transposed_products(net.zeros, &net.w_rows, row.delta, by_h, t & 1, in_lanes)
 
 
 # ---- GRU ----
@@ -92,7 +94,8 @@ cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexce
 
     r, z = sigmoid(...), n = tanh(input part + r * hidden part), h = (1 - z) * n + z * h.
     """
-    cdef Py_ssize_t size = net.at.units, t
+    cdef Py_ssize_t size = net.at.hidden_size * net.at.lanes, t
+    cdef bint in_lanes = net.at.lanes > 1
     cdef Row row, after
     cdef double* r
     cdef double* z
@@ -103,10 +106,10 @@ cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexce
         row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
         a = row.delta
         r, z, n, q = row.trace, row.trace + size, row.trace + 2 * size, row.trace + 3 * size
-        add_products(net.b_hidden, &net.w_gates, row.x, a, False)
+        add_products(net.b_hidden, &net.w_gates, row.x, a, False, in_lanes)
         copy_padded(a, 2 * size, r)     # behind which n may take more than its own
         copy_padded(net.own, size, n)
-        add_products(r, &net.w_hidden_hidden, row.h, r, t & 1)
+        add_products(r, &net.w_hidden_hidden, row.h, r, t & 1, in_lanes)
         sigmoid_all(r, 2 * size)
         gru_new(size, a + 2 * size, r, q, n)
         tanh_all(n, size)
@@ -115,16 +118,17 @@ cdef void gru_forward(const Network* net, double* rows, Py_ssize_t steps) noexce
 
 cdef void gru_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
                        bint further) noexcept nogil:
-    cdef Py_ssize_t size = net.at.units, t
+    cdef Py_ssize_t size = net.at.hidden_size * net.at.lanes, t
+    cdef bint in_lanes = net.at.lanes > 1
     cdef double* by_h = by_state
     cdef Row row
     for t in range(steps - 1, -1, -1):
         row = row_at(net, rows, t)
-        add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False)
+        add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False, in_lanes)
         gru_delta(size, row.h, row.trace, by_h, row.delta, row.delta + size, row.delta + 2 * size, row.by_own,
                   row.delta_hidden, row.delta_hidden + size, row.delta_hidden + 2 * size)
         if t > 0 or further:
-            add_transposed_products(by_h, &net.w_rows, row.delta_hidden, by_h, t & 1)
+            add_transposed_products(by_h, &net.w_rows, row.delta_hidden, by_h, t & 1, in_lanes)
 
 
 # ---- LSTM ----
@@ -170,13 +174,14 @@ cdef void lstm_forward(const Network* net, double* rows, Py_ssize_t steps) noexc
 
     i, f, o = sigmoid(...), g = tanh(...), c = f * c + i * g, h = o * tanh(c).
     """
-    cdef Py_ssize_t size = net.at.units, t
+    cdef Py_ssize_t size = net.at.hidden_size * net.at.lanes, t
+    cdef bint in_lanes = net.at.lanes > 1
     cdef Row row, after
     cdef double* gates
     for t in range(steps):
         row, after = row_at(net, rows, t), row_at(net, rows, t + 1)
         gates = row.trace
-        add_products(net.b_hidden, &net.w_gates, row.x, gates, t & 1)
+        add_products(net.b_hidden, &net.w_gates, row.x, gates, t & 1, in_lanes)
         sigmoid_all(gates, 2 * size)
         tanh_all(gates + 2 * size, size)
         sigmoid_all(gates + 3 * size, size)
@@ -186,17 +191,18 @@ cdef void lstm_forward(const Network* net, double* rows, Py_ssize_t steps) noexc
 
 cdef void lstm_backward(const Network* net, double* rows, Py_ssize_t steps, double* by_state,
                         bint further) noexcept nogil:
-    cdef Py_ssize_t size = net.at.units, t
+    cdef Py_ssize_t size = net.at.hidden_size * net.at.lanes, t
+    cdef bint in_lanes = net.at.lanes > 1
     cdef double* by_h = by_state
     cdef double* by_c = by_h + net.at.hidden_width
     cdef Row row
     for t in range(steps - 1, -1, -1):
         row = row_at(net, rows, t)
-        add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False)
+        add_transposed_products(by_h, &net.parameters.outputs, row.by_output, by_h, False, in_lanes)
         lstm_delta(size, row.c, row.trace, by_h, by_c, row.delta, row.delta + size, row.delta + 2 * size,
                    row.delta + 3 * size)
         if t > 0 or further:
-            add_transposed_products(net.zeros, &net.w_rows, row.delta, by_h, t & 1)
+            add_transposed_products(net.zeros, &net.w_rows, row.delta, by_h, t & 1, in_lanes)
 
 
 # ---- helpers: tanh in whole vectors ----

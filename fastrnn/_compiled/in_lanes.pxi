@@ -2,93 +2,105 @@
 # calls. Their C names begin with what vectors.pxi says of such functions, which a call could not bear: so they are
 # declared once more.
 
+cdef inline Py_ssize_t whole(Py_ssize_t length) noexcept nogil:
+    return length // LANES * LANES
+
+
 cdef void _tanh_padded_in_lanes "FASTRNN_IN_LANES tanh_padded_in_lanes"(
         double* values, Py_ssize_t length) noexcept nogil:
-    tanh_padded(values, length)
+    tanh_all(values, whole(length))
 
 
 cdef void _tanh_delta_in_lanes "FASTRNN_IN_LANES tanh_delta_in_lanes"(
         Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil:
-    tanh_delta(size, by_h, h, delta)
+    tanh_delta(whole(size), by_h, h, delta)
 
 
 cdef void _sigmoid_all_in_lanes "FASTRNN_IN_LANES sigmoid_all_in_lanes"(
         double* values, Py_ssize_t length) noexcept nogil:
-    sigmoid_all(values, length)
+    sigmoid_all(values, whole(length))
 
 
 cdef void _sigmoid_delta_in_lanes "FASTRNN_IN_LANES sigmoid_delta_in_lanes"(
         Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil:
-    sigmoid_delta(size, by_h, h, delta)
+    sigmoid_delta(whole(size), by_h, h, delta)
 
 
 cdef void _relu_all_in_lanes "FASTRNN_IN_LANES relu_all_in_lanes"(double* values, Py_ssize_t length) noexcept nogil:
-    relu_all(values, length)
+    relu_all(values, whole(length))
 
 
 cdef void _relu_delta_in_lanes "FASTRNN_IN_LANES relu_delta_in_lanes"(
         Py_ssize_t size, const double* by_h, const double* h, out_t delta) noexcept nogil:
-    relu_delta(size, by_h, h, delta)
+    relu_delta(whole(size), by_h, h, delta)
 
 
 cdef void _elman_forward_in_lanes "FASTRNN_IN_LANES elman_forward_in_lanes"(
         const Network* net, double* rows, Py_ssize_t steps) noexcept nogil:
-    elman_forward(net, rows, steps)
+    if net.at.lanes == LANES:
+        elman_forward(net, rows, steps)
 
 
 cdef void _elman_backward_in_lanes "FASTRNN_IN_LANES elman_backward_in_lanes"(
         const Network* net, double* rows, Py_ssize_t steps, double* by_state, bint further) noexcept nogil:
-    elman_backward(net, rows, steps, by_state, further)
+    if net.at.lanes == LANES:
+        elman_backward(net, rows, steps, by_state, further)
 
 
 cdef void _gru_forward_in_lanes "FASTRNN_IN_LANES gru_forward_in_lanes"(
         const Network* net, double* rows, Py_ssize_t steps) noexcept nogil:
-    gru_forward(net, rows, steps)
+    if net.at.lanes == LANES:
+        gru_forward(net, rows, steps)
 
 
 cdef void _gru_backward_in_lanes "FASTRNN_IN_LANES gru_backward_in_lanes"(
         const Network* net, double* rows, Py_ssize_t steps, double* by_state, bint further) noexcept nogil:
-    gru_backward(net, rows, steps, by_state, further)
+    if net.at.lanes == LANES:
+        gru_backward(net, rows, steps, by_state, further)
 
 
 cdef void _lstm_forward_in_lanes "FASTRNN_IN_LANES lstm_forward_in_lanes"(
         const Network* net, double* rows, Py_ssize_t steps) noexcept nogil:
-    lstm_forward(net, rows, steps)
+    if net.at.lanes == LANES:
+        lstm_forward(net, rows, steps)
 
 
 cdef void _lstm_backward_in_lanes "FASTRNN_IN_LANES lstm_backward_in_lanes"(
         const Network* net, double* rows, Py_ssize_t steps, double* by_state, bint further) noexcept nogil:
-    lstm_backward(net, rows, steps, by_state, further)
+    if net.at.lanes == LANES:
+        lstm_backward(net, rows, steps, by_state, further)
 
 
 cdef void _predict_linear_in_lanes "FASTRNN_IN_LANES predict_linear_in_lanes"(
         const Network* net, const double* rows, Py_ssize_t steps, double* result, Py_ssize_t stride) noexcept nogil:
-    predict_linear(net, rows, steps, result, stride)
+    if net.at.lanes == LANES:
+        predict_linear(net, rows, steps, result, stride)
 
 
 cdef void _predict_sigmoid_in_lanes "FASTRNN_IN_LANES predict_sigmoid_in_lanes"(
         const Network* net, const double* rows, Py_ssize_t steps, double* result, Py_ssize_t stride) noexcept nogil:
-    predict_sigmoid(net, rows, steps, result, stride)
+    if net.at.lanes == LANES:
+        predict_sigmoid(net, rows, steps, result, stride)
 
 
 cdef void _predict_softmax_in_lanes "FASTRNN_IN_LANES predict_softmax_in_lanes"(
         const Network* net, const double* rows, Py_ssize_t steps, double* result, Py_ssize_t stride) noexcept nogil:
-    predict_softmax(net, rows, steps, result, stride)
+    class_probabilities(net, rows, steps, result, stride, LANES)
 
 
 cdef void _binary_cross_entropy_in_lanes "FASTRNN_IN_LANES binary_cross_entropy_in_lanes"(
         const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
-    binary_cross_entropy(net, rows, steps, targets)
+    binary_numbers(net, rows, steps, targets, LANES)
 
 
 cdef void _half_squared_error_in_lanes "FASTRNN_IN_LANES half_squared_error_in_lanes"(
         const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
-    half_squared_error(net, rows, steps, targets)
+    half_squared_numbers(net, rows, steps, targets, LANES)
 
 
 cdef void _cross_entropy_in_lanes "FASTRNN_IN_LANES cross_entropy_in_lanes"(
         const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
-    cross_entropy(net, rows, steps, targets)
+    class_numbers(net, rows, steps, targets, LANES)
 
 
 cdef extern from *: 

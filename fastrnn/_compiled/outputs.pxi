@@ -75,6 +75,21 @@ cdef void softmax_of_two(TwoClasses* of, Py_ssize_t count) noexcept nogil:
         of.second[k] = of.second[k] / of.total[k]
 
 
+cdef inline void class_probabilities(const Network* net, const double* rows, Py_ssize_t steps, double* result,
+                                     Py_ssize_t stride, Py_ssize_t lanes) noexcept nogil:
+    cdef double[LANES] largest, total
+    cdef TwoClasses of
+    cdef Py_ssize_t size = net.at.output_size, t
+    cdef const double* sums = rows + net.at.sums
+    if size == 2:
+        take_two(sums, steps, lanes, net.at.row, &of)
+        softmax_of_two(&of, steps * lanes)
+        give_two(&of, steps, lanes, result, stride)
+        return
+    for t in range(steps):
+        softmax(size, lanes, sums + t * net.at.row, result + t * stride, largest, total)
+
+
 # ---- predictions ----
 
 cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t steps, double* result,
@@ -89,31 +104,18 @@ cdef void predict_linear(const Network* net, const double* rows, Py_ssize_t step
 cdef void predict_sigmoid(const Network* net, const double* rows, Py_ssize_t steps, double* result,
                           Py_ssize_t stride) noexcept nogil:
     """The probability of a one, for each output."""
-    cdef Py_ssize_t t, i
+    cdef Py_ssize_t size = net.at.output_size * net.at.lanes, t, i
     cdef const double* sums
     for t in range(steps):
         sums = rows + t * net.at.row + net.at.sums
-        for i in range(net.at.outputs):
+        for i in range(size):
             result[t * stride + i] = fast_sigmoid(sums[i])
 
 
 cdef void predict_softmax(const Network* net, const double* rows, Py_ssize_t steps, double* result,
                           Py_ssize_t stride) noexcept nogil:
     """The probability of each class."""
-    cdef double[LANES] largest, total
-    cdef TwoClasses of
-    cdef Py_ssize_t size = net.at.output_size, lanes = net.at.lanes, t
-    cdef const double* sums = rows + net.at.sums
-    if size == 2:
-        take_two(sums, steps, lanes, net.at.row, &of)
-        softmax_of_two(&of, steps * lanes)
-        give_two(&of, steps, lanes, result, stride)
-        return
-    for t in range(steps):
-        if lanes == 1:
-            softmax(size, 1, sums + t * net.at.row, result + t * stride, largest, total)
-        else:
-            softmax(size, LANES, sums + t * net.at.row, result + t * stride, largest, total)
+    class_probabilities(net, rows, steps, result, stride, 1)
 
 
 cdef double sigmoid_slope(double p) noexcept nogil:
@@ -163,6 +165,7 @@ cdef inline void half_squared_numbers(const Network* net, double* rows, Py_ssize
     cdef Py_ssize_t size = net.at.output_size, t, i, lane
     cdef slope_t slope = net.output.slope
     cdef Row row
+    net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
     for t in range(steps):
         row = row_at(net, rows, t)
         for lane in range(lanes):
@@ -181,11 +184,7 @@ cdef inline void half_squared_numbers(const Network* net, double* rows, Py_ssize
 
 cdef void half_squared_error(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
     """Half the sum of the squared errors."""
-    net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
-    if net.at.lanes == 1:
-        half_squared_numbers(net, rows, steps, targets, 1)
-    else:
-        half_squared_numbers(net, rows, steps, targets, LANES)
+    half_squared_numbers(net, rows, steps, targets, 1)
 
 
 cdef void log1p_exp(Py_ssize_t length, const double* sums, Py_ssize_t stride, double* result,
@@ -206,6 +205,7 @@ cdef inline void binary_numbers(const Network* net, double* rows, Py_ssize_t ste
     cdef double a
     cdef Py_ssize_t size = net.at.output_size, t, i, lane
     cdef Row row
+    net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
     if size * lanes == 1:       # the logs side by side: those of all steps, or those of all outputs of a step
         log1p_exp(steps, rows + net.at.sums, net.at.row, net.slate + net.at.by_output, net.at.slate)
     for t in range(steps):
@@ -253,6 +253,9 @@ cdef inline void class_numbers(const Network* net, double* rows, Py_ssize_t step
     cdef double[LANES] largest
     cdef Py_ssize_t size = net.at.output_size, t, lane, place
     cdef Row row
+    if size == 2:
+        two_class_numbers(net, rows, steps, targets, lanes)
+        return
     for t in range(steps):
         row = row_at(net, rows, t)
         softmax(size, lanes, row.sums, row.gradient, largest, row.by_output)
@@ -273,23 +276,12 @@ cdef inline void class_numbers(const Network* net, double* rows, Py_ssize_t step
 cdef void binary_cross_entropy(const Network* net, double* rows, Py_ssize_t steps,
                                const double* targets) noexcept nogil:
     """-y log p - (1 - y) log(1 - p) as max(a, 0) - a y + log(1 + exp(-|a|)): no digits lost, no overflow."""
-    net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
-    if net.at.lanes == 1:
-        binary_numbers(net, rows, steps, targets, 1)
-    else:
-        binary_numbers(net, rows, steps, targets, LANES)
+    binary_numbers(net, rows, steps, targets, 1)
 
 
 cdef void cross_entropy(const Network* net, double* rows, Py_ssize_t steps, const double* targets) noexcept nogil:
     """-log p[class], as log(sum of exp(a - max a)) - (a[class] - max a); NaN for a class that there is not."""
-    if net.at.output_size == 2 and net.at.lanes == 1:
-        two_class_numbers(net, rows, steps, targets, 1)
-    elif net.at.output_size == 2:
-        two_class_numbers(net, rows, steps, targets, LANES)
-    elif net.at.lanes == 1:
-        class_numbers(net, rows, steps, targets, 1)
-    else:
-        class_numbers(net, rows, steps, targets, LANES)
+    class_numbers(net, rows, steps, targets, 1)
 
 
 # ---- the rows ----

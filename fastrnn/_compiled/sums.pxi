@@ -65,7 +65,7 @@ cdef inline void sum_of_products_block(const Products* of, Py_ssize_t height, Py
 # ---- sums ----
 
 cdef void add_products(const double* start, const Matrix* weights, const double* vector, double* result,
-                       bint from_last) noexcept nogil:
+                       bint from_last, bint in_lanes) noexcept nogil:
     """result[i] = start[i] + weights[0][i] * vector[0] + weights[1][i] * vector[1] + ..., for i up to weights.width.
 
     weights: the columns of a matrix. from_last: begin with the last block, for then what the call before has read last
@@ -73,7 +73,7 @@ cdef void add_products(const double* start, const Matrix* weights, const double*
     """
     cdef Py_ssize_t width = weights.width, length = weights.length, i = width if from_last else 0, block, stride
     cdef const double* columns
-    if weights.step:
+    if in_lanes:
         add_all_products_in_lanes(start, weights, vector, result)
         return
     while (i > 0 if from_last else i < width):
@@ -93,9 +93,9 @@ cdef void add_products(const double* start, const Matrix* weights, const double*
 
 
 cdef inline void add_transposed_products(const double* start, const Matrix* weights, const double* vector,
-                                         double* result, bint from_last) noexcept nogil:
+                                         double* result, bint from_last, bint in_lanes) noexcept nogil:
     """The same of a matrix whose vectors are its rows: result[j] = start[j] + weights[0][j] * vector[0] + ..."""
-    add_products(start, weights, vector, result, from_last)
+    add_products(start, weights, vector, result, from_last, in_lanes)
 
 
 cdef int sum_of_products(const Products* products, const Matrix* result, Work* work) except -1 nogil:

@@ -120,7 +120,7 @@ cdef void read_out(const Network* net, double* rows, Py_ssize_t steps) noexcept 
     cdef Py_ssize_t i, t
     if at.lanes > 1:
         for t in range(steps):
-            add_products(net.b_output, &net.w_outputs, h + t * at.row, sums + t * at.row, False)
+            add_products(net.b_output, &net.w_outputs, h + t * at.row, sums + t * at.row, False, True)
         return
     for i in range(at.output_size):
         weights = net.parameters.outputs.start + i * at.hidden_width
