@@ -24,7 +24,7 @@ cdef extern from *:
     #ifdef FASTRNN_V4
     typedef double fastrnn_in_lanes __attribute__((vector_size(64), aligned(8), may_alias));
     #define FASTRNN_NOTHING_IN_LANES ((fastrnn_in_lanes){-0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0})
-    #define FASTRNN_IN_LANES __attribute__((flatten, target( \\
+    #define FASTRNN_IN_LANES __attribute__((noinline, flatten, target( \\
         "avx512f,avx512cd,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
     #else
     typedef fastrnn_vector fastrnn_in_lanes;
