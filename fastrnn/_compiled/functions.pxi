@@ -27,8 +27,17 @@ cdef extern from *:
     #define TOP_ROOT_2 50.124611797498107       /* 30 + sqrt(405) */
     #define REST_ROOT_1 20.572670817890358      /* 94.5 - sqrt(5465.25) */
     #define REST_ROOT_2 168.42732918210965      /* 94.5 + sqrt(5465.25) */
+    /* Weak, so that the compiler does not know the bounds: else it computes beforehand what they come to, and selects
+       among results, which takes longer than a minimum and a maximum of arguments. */
+    #ifdef __GNUC__
+    __attribute__((weak))
+    #endif
+    extern const double fastrnn_bounds[4];
+    const double fastrnn_bounds[4] = {EXP_LOW, EXP_HIGH, SIGMOID_ONE, TANH_ONE};
     """
-    const double LOG2_E, HALF_LN2_HIGH, HALF_LN2_LOW, ROUND, EXP_LOW, EXP_HIGH, SIGMOID_ONE, TANH_ONE
+    const double LOG2_E, HALF_LN2_HIGH, HALF_LN2_LOW, ROUND
+    const double EXP_LOW "fastrnn_bounds[0]", EXP_HIGH "fastrnn_bounds[1]"
+    const double SIGMOID_ONE "fastrnn_bounds[2]", TANH_ONE "fastrnn_bounds[3]"
     const double TOP_ROOT_1, TOP_ROOT_2, REST_ROOT_1, REST_ROOT_2
 
 
