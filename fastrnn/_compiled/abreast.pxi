@@ -110,7 +110,8 @@ cdef bint _online_step "FASTRNN_IN_LANES online_step"(
     cdef const Layout* at = &net.at
     cdef const lanes_t* weight = <const lanes_t*> (row + at.weight)
     cdef lanes_t scale[DEEP_IN_LANES]
-    cdef double total = 0.0     # or NaN, if a loss is
+    cdef lanes_t not_finite = NOTHING_IN_LANES      # or NaN, if a loss is
+    cdef double total = 0.0
     cdef bint all_learn = True
     cdef Products products
     cdef Py_ssize_t i, q
@@ -122,8 +123,11 @@ cdef bint _online_step "FASTRNN_IN_LANES online_step"(
     copy_padded(net.zeros, at.states * at.hidden_width, tape.by_state)
     share_in_lanes(net, row, 1, <const double*> scale)
     net.cell.backward(net, row, 1, tape.by_state, False)
-    for i in range(LANES):      # not all at once: losses are written one by one, and a vector of them would wait for that
-        total += 0.0 if row[at.weight + i] == 0.0 else 0.0 * row[at.loss + i]
+    for q in range(DEEP_IN_LANES):
+        not_finite = not_finite + weighed_in_lanes((<lanes_t*> (row + at.loss))[q] * 0.0, weight[q])
+    for i in range(WIDE):
+        total += (<const double*> &not_finite)[i]
+    for i in range(LANES):
         all_learn &= row[at.weight + i] != 0.0
     if total != 0.0 or not is_surely_finite(net, tape, row, 1):
         return False

@@ -30,7 +30,7 @@ cdef extern from *:
     /* Weak, so that the compiler does not know the bounds: else it computes beforehand what they come to, and selects
        among results, which takes longer than a minimum and a maximum of arguments. */
     #ifdef __GNUC__
-    __attribute__((weak))
+    __attribute__((weak, visibility("hidden")))
     #endif
     extern const double fastrnn_bounds[4];
     const double fastrnn_bounds[4] = {EXP_LOW, EXP_HIGH, SIGMOID_ONE, TANH_ONE};

@@ -168,15 +168,13 @@ cdef inline void half_squared_numbers(const Network* net, double* rows, Py_ssize
     net.output.predict(net, rows, steps, rows + net.at.gradient, net.at.row)
     for t in range(steps):
         row = row_at(net, rows, t)
-        for lane in range(lanes):
-            loss[lane] = 0.0
         for i in range(size):
             for lane in range(lanes):
                 value = row.gradient[i * lanes + lane]
                 error = value - targets[(t * size + i) * lanes + lane]
-                loss[lane] += error * error
+                loss[lane] = error * error if i == 0 else loss[lane] + error * error
                 row.gradient[i * lanes + lane] = error * slope(value) if slope else error
-        for lane in range(lanes):
+        for lane in range(net.at.lanes):    # no constant: one by one they would be waited for by who reads vectors
             row.loss[lane] = 0.5 * loss[lane]
 
 

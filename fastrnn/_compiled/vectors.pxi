@@ -238,19 +238,22 @@ cdef void _sum_of_all_products_in_lanes "FASTRNN_IN_LANES sum_of_all_products_in
 cdef inline void subtract_products_in_lanes(const Products* of, const Matrix* result, const lanes_t* weight,
                                             bint all_learn) noexcept nogil:
     """result[k][i] -= rows[k] * columns[i], of one step, in all lanes, or those that have a weight."""
-    cdef lanes_t product
     cdef lanes_t minus[DEEP_IN_LANES]
+    cdef lanes_t product
     cdef const lanes_t* rows = <const lanes_t*> of.rows
+    cdef const lanes_t* columns = <const lanes_t*> of.columns
     cdef lanes_t* place
-    cdef Py_ssize_t k, i, q
-    for k in range(result.length):
+    cdef double* start = result.start
+    cdef Py_ssize_t stride = result.stride, length = result.length, width = result.width // LANES, k, i, q
+    for k in range(length):
+        place = <lanes_t*> (start + k * stride)
         for q in range(DEEP_IN_LANES):
             minus[q] = -rows[k * DEEP_IN_LANES + q]
-        for i in range(result.width // LANES):
-            place = <lanes_t*> (result.start + k * result.stride + i * LANES)
+        for i in range(width):
             for q in range(DEEP_IN_LANES):
-                product = minus[q] * (<const lanes_t*> of.columns)[i * DEEP_IN_LANES + q]
-                place[q] = place[q] + (product if all_learn else learnt(product, weight[q]))
+                product = minus[q] * columns[i * DEEP_IN_LANES + q]
+                place[i * DEEP_IN_LANES + q] = (
+                    place[i * DEEP_IN_LANES + q] + (product if all_learn else learnt(product, weight[q])))
 
 
 cdef extern from *:     # in_lanes.pxi says why
