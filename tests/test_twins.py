@@ -29,6 +29,7 @@ ROOMS = [
     "online",
     "measuring",
     "batches",
+    "in_lanes",
     "abreast",
     "learning",
     "running",
@@ -36,7 +37,7 @@ ROOMS = [
     "rnn",
     "many",
 ]
-ALONE = {"vectors", "layout", "online", "abreast", "body"}
+ALONE = {"vectors", "layout", "online", "in_lanes", "abreast", "body"}
 MAY_IMPORT = {"__future__", "math", "struct", "types", "fastrnn._checks", "fastrnn._kinds"}  # and rooms below
 MAY_IMPORT |= {"typing", "collections.abc", "fastrnn._data"}  # for annotations alone
 TABLES = {  # of functions by kind: the room, and the kinds there are

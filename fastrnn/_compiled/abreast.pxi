@@ -100,9 +100,8 @@ cdef void narrow_lane(const Network* net, const Network* wide, const double* sou
 
 # ---- online learning of a network in each lane ----
 
-cdef bint _online_step "FASTRNN_IN_LANES online_step"(
-        const Network* net, Tape tape, double* row, const double* targets, const double* lr,
-        double* updates) noexcept nogil:
+cdef bint_in_lanes online_step(const Network* net, Tape tape, double* row, const double* targets, const double* lr,
+                               double* updates) noexcept nogil:
     """A step of the lanes where it has a weight; row: with its inputs, its weights and the state before.
 
     Returns whether it surely leaves all finite; if not, the parameters have not been touched.
@@ -141,11 +140,6 @@ cdef bint _online_step "FASTRNN_IN_LANES online_step"(
         (<lanes_t*> updates)[q] = (<lanes_t*> updates)[q] + weighed_in_lanes(
             (<const lanes_t*> (row + at.one))[q], weight[q])
     return True
-
-
-cdef extern from *:     # in_lanes.pxi says why
-    bint online_step(const Network* net, Tape tape, double* row, const double* targets, const double* lr,
-                     double* updates) noexcept nogil
 
 
 cdef int update_in_lanes(Network* net, Tape tape, Window* window, const double* row, Work* work) except -1 nogil:

@@ -19,9 +19,10 @@ cdef extern from *:
     #define FASTRNN_NOTHING (-0.0)
     #define FASTRNN_LANES 4
     #endif
-    /* In the core for x86-64-v4 lanes take vectors of eight doubles, and what begins with FASTRNN_IN_LANES is compiled for
-       them with all that it calls. Networks alone do not: most of them are too small, and lose by them. */
-    #ifdef FASTRNN_V4
+    /* In the core for x86-64-v4 lanes take vectors of eight doubles: a function of type void_in_lanes is compiled for them
+       with copies of all that it calls, but of others of such types. Networks alone do not: most are too small for such
+       vectors, and lose by them. Without this attribute the numbers are the same. */
+    #if defined(FASTRNN_V4) && defined(__GNUC__)
     typedef double fastrnn_in_lanes __attribute__((vector_size(64), aligned(8), may_alias));
     #define FASTRNN_NOTHING_IN_LANES ((fastrnn_in_lanes){-0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0})
     #define FASTRNN_IN_LANES __attribute__((noinline, flatten, target( \\
@@ -44,7 +45,9 @@ cdef extern from *:
     #endif
     """
     ctypedef double vector_t "fastrnn_vector"
-    ctypedef double lanes_t "fastrnn_in_lanes"          # a vector in those functions
+    ctypedef double lanes_t "fastrnn_in_lanes"          # a vector in functions of type
+    ctypedef void void_in_lanes "FASTRNN_IN_LANES void"
+    ctypedef bint bint_in_lanes "FASTRNN_IN_LANES int"
     const vector_t NOTHING "FASTRNN_NOTHING"
     const lanes_t NOTHING_IN_LANES "FASTRNN_NOTHING_IN_LANES"
     vector_t weighed "fastrnn_weighed"(vector_t value, vector_t weight) nogil
@@ -151,8 +154,8 @@ cdef inline void add_products_in_lanes(const double* start, const Matrix* weight
             (<lanes_t*> (result + k * LANES))[q] = sums[k][q]
 
 
-cdef void _add_all_products_in_lanes "FASTRNN_IN_LANES add_all_products_in_lanes"(
-        const double* start, const Matrix* weights, const double* vector, double* result) noexcept nogil:
+cdef void_in_lanes add_all_products_in_lanes(const double* start, const Matrix* weights, const double* vector,
+                                             double* result) noexcept nogil:
     cdef Matrix of = weights[0]
     cdef Py_ssize_t rows = weights.width // LANES, k = 0, height
     while k < rows:
@@ -200,8 +203,7 @@ cdef inline void sum_of_products_in_lanes(const Products* of, Py_ssize_t height,
                     result[i * DEEP_IN_LANES] = result[i * DEEP_IN_LANES] + sums[k][i]
 
 
-cdef void _sum_of_all_products_in_lanes "FASTRNN_IN_LANES sum_of_all_products_in_lanes"(
-        const Products* products, const Matrix* result) noexcept nogil:
+cdef void_in_lanes sum_of_all_products_in_lanes(const Products* products, const Matrix* result) noexcept nogil:
     cdef Products of = products[0]
     cdef Py_ssize_t columns = result.width // LANES, i, k = 0, left, height, width
     of.result_stride = result.stride
@@ -254,9 +256,3 @@ cdef inline void subtract_products_in_lanes(const Products* of, const Matrix* re
                 product = minus[q] * columns[i * DEEP_IN_LANES + q]
                 place[i * DEEP_IN_LANES + q] = (
                     place[i * DEEP_IN_LANES + q] + (product if all_learn else learnt(product, weight[q])))
-
-
-cdef extern from *:     # in_lanes.pxi says why
-    void add_all_products_in_lanes(const double* start, const Matrix* weights, const double* vector,
-                                   double* result) noexcept nogil
-    void sum_of_all_products_in_lanes(const Products* products, const Matrix* result) noexcept nogil

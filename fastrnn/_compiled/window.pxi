@@ -179,8 +179,8 @@ cdef void share_one(const Network* net, double* rows, Py_ssize_t steps, double s
             fill(row.gradient, net.at.output_size, 0.0)
 
 
-cdef void _share_in_lanes "FASTRNN_IN_LANES share_in_lanes"(
-        const Network* net, double* rows, Py_ssize_t steps, const double* scale) noexcept nogil:
+cdef void_in_lanes share_in_lanes(const Network* net, double* rows, Py_ssize_t steps,
+                                  const double* scale) noexcept nogil:
     cdef Py_ssize_t t, i, q
     cdef lanes_t weight, share
     cdef Row row
@@ -192,10 +192,6 @@ cdef void _share_in_lanes "FASTRNN_IN_LANES share_in_lanes"(
             for i in range(net.at.output_size):
                 (<lanes_t*> row.by_output)[i * DEEP_IN_LANES + q] = (
                     weighed_in_lanes(share * (<lanes_t*> row.gradient)[i * DEEP_IN_LANES + q], weight))
-
-
-cdef extern from *:     # in_lanes.pxi says why
-    void share_in_lanes(const Network* net, double* rows, Py_ssize_t steps, const double* scale) noexcept nogil
 
 
 # ---- a pass over at most `block` steps ----
