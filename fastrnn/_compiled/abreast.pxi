@@ -100,11 +100,11 @@ cdef void narrow_lane(const Network* net, const Network* wide, const double* sou
 
 # ---- online learning of a network in each lane ----
 
-cdef bint_in_lanes online_step(const Network* net, Tape tape, double* row, const double* targets, const double* lr,
-                               double* updates) noexcept nogil:
+cdef void_in_lanes online_step(const Network* net, Tape tape, double* row, const double* targets, const double* lr,
+                               double* updates, bint* done) noexcept nogil:
     """A step of the lanes where it has a weight; row: with its inputs, its weights and the state before.
 
-    Returns whether it surely leaves all finite; if not, the parameters have not been touched.
+    done: whether it surely leaves all finite; if not, the parameters have not been touched.
     """
     cdef const Layout* at = &net.at
     cdef const lanes_t* weight = <const lanes_t*> (row + at.weight)
@@ -128,8 +128,9 @@ cdef bint_in_lanes online_step(const Network* net, Tape tape, double* row, const
         total += (<const double*> &not_finite)[i]
     for i in range(LANES):
         all_learn &= row[at.weight + i] != 0.0
-    if total != 0.0 or not is_surely_finite(net, tape, row, 1):
-        return False
+    done[0] = total == 0.0 and is_surely_finite(net, tape, row, 1)
+    if not done[0]:
+        return
     for i in range(net.terms_count):
         products = products_of(net, row, &net.terms[i], 1, NEGATIVE)
         if all_learn:
@@ -139,7 +140,6 @@ cdef bint_in_lanes online_step(const Network* net, Tape tape, double* row, const
     for q in range(DEEP_IN_LANES):
         (<lanes_t*> updates)[q] = (<lanes_t*> updates)[q] + weighed_in_lanes(
             (<const lanes_t*> (row + at.one))[q], weight[q])
-    return True
 
 
 cdef int update_in_lanes(Network* net, Tape tape, Window* window, const double* row, Work* work) except -1 nogil:
@@ -174,6 +174,7 @@ cdef int train_online_in_lanes(Network* net, Tape tape, Window* window, Work* wo
     cdef double* rows = tape.rows
     cdef double* row
     cdef Py_ssize_t t = 0, steps, k, lane
+    cdef bint done
     for lane in range(LANES):
         of, lanes[lane], totals[lane] = window.of[lane], Lane(NULL, 0, 0, 0), &nowhere
         if has_window(of, 0):
@@ -194,7 +195,8 @@ cdef int train_online_in_lanes(Network* net, Tape tape, Window* window, Work* wo
         weigh(net, rows, steps, lanes, t)
         for k in range(steps):
             row = rows + k * at.row
-            if online_step(net, tape, row, net.taken_targets + k * at.target_size * LANES, lr, updates):
+            online_step(net, tape, row, net.taken_targets + k * at.target_size * LANES, lr, updates, &done)
+            if done:
                 continue
             window.start = t + k
             update_in_lanes(net, tape, window, row, work)

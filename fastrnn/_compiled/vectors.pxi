@@ -19,9 +19,9 @@ cdef extern from *:
     #define FASTRNN_NOTHING (-0.0)
     #define FASTRNN_LANES 4
     #endif
-    /* In the core for x86-64-v4 lanes take vectors of eight doubles: a function of type void_in_lanes is compiled for them
-       with copies of all that it calls, but of others of such types. Networks alone do not: most are too small for such
-       vectors, and lose by them. Without this attribute the numbers are the same. */
+    /* In the core for x86-64-v4 lanes take vectors of eight doubles: a function of type void_in_lanes is compiled for
+       them with copies of all that it calls, but of others of this type. Networks alone do not: most are too small for
+       such vectors, and lose by them. Without this attribute the numbers are the same. */
     #if defined(FASTRNN_V4) && defined(__GNUC__)
     typedef double fastrnn_in_lanes __attribute__((vector_size(64), aligned(8), may_alias));
     #define FASTRNN_NOTHING_IN_LANES ((fastrnn_in_lanes){-0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0})
@@ -47,7 +47,6 @@ cdef extern from *:
     ctypedef double vector_t "fastrnn_vector"
     ctypedef double lanes_t "fastrnn_in_lanes"          # a vector in functions of type
     ctypedef void void_in_lanes "FASTRNN_IN_LANES void"
-    ctypedef bint bint_in_lanes "FASTRNN_IN_LANES int"
     const vector_t NOTHING "FASTRNN_NOTHING"
     const lanes_t NOTHING_IN_LANES "FASTRNN_NOTHING_IN_LANES"
     vector_t weighed "fastrnn_weighed"(vector_t value, vector_t weight) nogil
