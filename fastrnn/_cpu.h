@@ -1,7 +1,7 @@
 #ifndef FASTRNN_CPU_H
 #define FASTRNN_CPU_H
-/* Whether the CPU and the operating system offer x86-64-v3, or v4, as the x86-64 psABI defines them. Bits by Intel's manual,
-   vol. 2A, CPUID. */
+/* Whether the CPU and the operating system offer x86-64-v3, or v4, as the x86-64 psABI defines them. Bits by Intel's
+   manual, vol. 2A, CPUID, and of what the system saves, XCR0, vol. 1, 13.3. */
 #if !defined(__x86_64__) && !defined(_M_X64)
 #error "x86-64-v3 and v4 are for 64-bit x86 alone"
 #endif
@@ -23,8 +23,9 @@ static uint64_t fastrnn_saved_by_system(void) {
 }
 #endif
 
+enum { EAX, EBX, ECX, EDX };
+
 static int fastrnn_has_v3(void) {
-    enum { EAX, EBX, ECX, EDX };
     /* SSE3, SSSE3, FMA, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, OSXSAVE, AVX, F16C */
     const uint32_t leaf_1 = 1u << 0 | 1u << 9 | 1u << 12 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 22 | 1u << 23
                             | 1u << 27 | 1u << 28 | 1u << 29;
@@ -55,7 +56,7 @@ static int fastrnn_has_v4(void) {
     if (!fastrnn_has_v3())
         return 0;
     fastrnn_cpuid(7, registers);
-    if ((registers[1] & leaf_7) != leaf_7)                  /* EBX */
+    if ((registers[EBX] & leaf_7) != leaf_7)
         return 0;
     return (fastrnn_saved_by_system() & 0xe6) == 0xe6;      /* masks and ZMM registers too */
 }

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,25 @@ def test_the_best_core_by_default():
         best = "base"
     assert python("import fastrnn; print(fastrnn.backend)").stdout == f"{best}\n"
     assert python("import fastrnn; print(fastrnn.backend)", FASTRNN_BACKEND="").stdout == f"{best}\n"
+
+
+FLAGS = {  # of the levels, as Linux names them
+    "v3": {"pni", "ssse3", "sse4_1", "sse4_2", "cx16", "popcnt", "lahf_lm", "abm", "movbe", "xsave"}
+    | {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma"},
+    "v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
+
+
+@pytest.mark.usefixtures("packages")
+def test_what_the_cpu_offers():
+    """As Linux says it, which leaves out what it does not save for a process."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists() or not importlib.util.find_spec("fastrnn._cpu"):
+        pytest.skip("needs Linux on x86-64")
+    cpu = importlib.import_module("fastrnn._cpu")
+    flags = set(next(line for line in info.read_text().splitlines() if line.startswith("flags")).split())
+    assert cpu.has_v3() == (FLAGS["v3"] <= flags)
+    assert cpu.has_v4() == (FLAGS["v3"] | FLAGS["v4"] <= flags)
 
 
 def test_a_named_core(backend):

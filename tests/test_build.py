@@ -26,9 +26,12 @@ import fastrnn
 ROOT = Path(__file__).parent.parent
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 X86_64 = platform.machine() in ("x86_64", "AMD64")
-CORES = {name + SUFFIX for name in (("_core", "_core_v3", "_cpu") if X86_64 else ("_core",))}
+CORES = {name + SUFFIX for name in (("_core", "_core_v3", "_core_v4", "_cpu") if X86_64 else ("_core",))}
 CPU = set(Path("/proc/cpuinfo").read_text().split()) if Path("/proc/cpuinfo").exists() else set()
-BEST = "v3" if X86_64 and {"avx2", "bmi2", "fma", "movbe"} <= CPU else "base"
+V3 = X86_64 and {"avx2", "bmi2", "fma", "movbe"} <= CPU
+V4 = V3 and {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"} <= CPU
+RUN = [*["v4"] * V4, *["v3"] * V3, "base", "python"]
+BEST = RUN[0]
 
 pytestmark = [
     pytest.mark.build,
@@ -199,7 +202,7 @@ def test_wheel(wheel):
     information = f"fastrnn-{fastrnn.__version__}.dist-info"
     assert {path.parts[0] for path in names} == {"fastrnn", information}
     assert Path(information, "licenses", "LICENSE") in names
-    assert wheel.stat().st_size < 450_000
+    assert wheel.stat().st_size < (700_000 if X86_64 else 300_000)  # of three cores, or one
 
 
 def test_sdist(sdist, tree):
@@ -283,7 +286,7 @@ def test_without_cython(fresh, tree, numbers):
 def test_with_a_broken_source(fresh, tree, numbers):
     with (tree / "fastrnn" / "_core.pyx").open("a") as source:
         source.write("\ncdef this is no Cython\n")
-    fresh.install(tree)  # _core_v3.pyx includes it
+    fresh.install(tree)  # _core_v3.pyx and _core_v4.pyx include it
     assert fresh.train() == ["python", numbers]
 
 
@@ -295,7 +298,8 @@ def test_with_a_compiler_that_does_not_know_the_cpu(fresh, tree, numbers, tmp_pa
     compiler.write_text('#!/bin/sh\ncase "$*" in *x86-64-v3*) exit 1;; esac\nexec cc "$@"\n')
     compiler.chmod(0o755)
     printed = fresh.install(tree, CC=compiler)
-    assert "fastrnn._core_v3 is left out, and the best core that is left runs" in printed
+    for name in ("_core_v3", "_core_v4"):
+        assert f"fastrnn.{name} is left out, and the best core that is left runs" in printed
     assert "-py3-none-any.whl" not in printed
     assert fresh.train() == ["base", numbers]
 
@@ -315,7 +319,7 @@ def test_with_a_compiler_that_uses_wider_registers(fresh, tree, numbers, tmp_pat
 
 
 def test_for_32_bits(fresh, tree, numbers):
-    """A 32-bit Python under a 64-bit kernel, whose platform bears the kernel's name: v3 is for 64 bits alone."""
+    """A 32-bit Python under a 64-bit kernel, whose platform bears the kernel's name: v3 and v4 are for 64 bits alone."""
     setup = tree / "setup.py"
     as_if = "import sysconfig\nsysconfig.get_config_vars()['SIZEOF_VOID_P'] = 4\n"
     setup.write_text(as_if + setup.read_text())
@@ -323,7 +327,7 @@ def test_for_32_bits(fresh, tree, numbers):
     assert fresh.files() & CORES == {f"_core{SUFFIX}"}
     assert fresh.train() == ["base", numbers]
     printed = run("cc", "-E", "-U__x86_64__", tree / "fastrnn" / "_cpu.h", cwd=tree, fails=True)
-    assert "x86-64-v3 is for 64-bit x86 alone" in printed
+    assert "x86-64-v3 and v4 are for 64-bit x86 alone" in printed
 
 
 def test_a_core_that_imports_wrongly_is_not_passed_over(fresh, tree):
@@ -402,11 +406,11 @@ def test_an_older_build_beside_a_failing_one(fresh, tree, numbers, failing_compi
 # ---- which core runs ----
 
 
-@pytest.mark.parametrize(("wanted", "backend"), [("", BEST), (BEST, BEST), ("base", "base"), ("python", "python")])
+@pytest.mark.parametrize(("wanted", "backend"), [("", BEST), *((name, name) for name in RUN)])
 def test_a_core_by_name(compiled, numbers, wanted, backend):
     assert compiled.train(FASTRNN_BACKEND=wanted) == [backend, numbers]
 
 
 def test_an_unknown_core(compiled):
     printed = compiled.run("import fastrnn", FASTRNN_BACKEND="fastest", fails=True)
-    assert "ImportError: FASTRNN_BACKEND='fastest' is none of the cores: v3, base, python" in printed
+    assert "ImportError: FASTRNN_BACKEND='fastest' is none of the cores: v4, v3, base, python" in printed

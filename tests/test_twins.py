@@ -188,6 +188,10 @@ def violations(compiled_column, plain_column):
             yield f"{room}: {name} are {kinds} in _kinds.py, {here} in {room}.pxi and {there} in {room}.py"
         if size != len(here):
             yield f"{room}.pxi has {len(here)} rows in {name}, a table of {size}"
+        if name != "OPTIMIZERS":  # which run over what is not in lanes, too
+            in_lanes = compiled_table(compiled_column["in_lanes"], f"{name}_IN_LANES")
+            if in_lanes != (here, size):
+                yield f"in_lanes: {name}_IN_LANES are {in_lanes[0]} of {in_lanes[1]}, and {name} are {here}"
 
 
 def columns():
@@ -310,6 +314,13 @@ PLANTED = {
         "cells: CELLS are",
     ),
     "a table too small": ("outputs", 0, "cdef Output[3]", "cdef Output[2]", "outputs.pxi has 3 rows in OUTPUTS"),
+    "other rows in lanes": (
+        "in_lanes",
+        0,
+        '    Cell(b"gru", gru_forward_in_lanes, gru_backward_in_lanes),\n',
+        "",
+        "in_lanes: CELLS_IN_LANES are",
+    ),
     "rows in another order": ("outputs", 0, 'b"softmax"', 'b"linear"', "outputs: OUTPUTS are"),
 }
 
@@ -336,6 +347,8 @@ def test_no_room_is_too_large():
 
 # By name, for speed: plain sgd scales the gradient of the loss, and the online path has bounds for an Elman network.
 TOLD_APART = {("optimizers", "sgd"), ("online", "sgd"), ("online", "elman")}
+# And in lanes each has a row of its own.
+TOLD_APART |= {("in_lanes", kind) for _, kinds in TABLES.values() for kind in kinds}
 
 
 def test_no_kind_is_told_apart_outside_its_row():
