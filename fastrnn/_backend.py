@@ -69,8 +69,8 @@ def choose(wanted: str) -> tuple[str, ModuleType]:
         ) from refused
     if wanted in NEEDS and load("fastrnn._cpu") is not None and not runs(wanted):
         raise ImportError(
-            f"FASTRNN_BACKEND={wanted!r}, but that core needs a CPU and an operating system that offer {NEEDS[wanted]}, "
-            "and these do not. Unset FASTRNN_BACKEND"
+            f"FASTRNN_BACKEND={wanted!r}, but that core needs a CPU and an operating system that offer "
+            f"{NEEDS[wanted]}, and these do not. Unset FASTRNN_BACKEND"
         )
     raise ImportError(
         f"FASTRNN_BACKEND={wanted!r}, but that core is not in this installation: it was built without a C compiler or "

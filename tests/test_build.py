@@ -319,7 +319,7 @@ def test_with_a_compiler_that_uses_wider_registers(fresh, tree, numbers, tmp_pat
 
 
 def test_for_32_bits(fresh, tree, numbers):
-    """A 32-bit Python under a 64-bit kernel, whose platform bears the kernel's name: v3 and v4 are for 64 bits alone."""
+    """A 32-bit Python under a 64-bit kernel, whose platform bears the kernel's name: v3, v4 are for 64 bits alone."""
     setup = tree / "setup.py"
     as_if = "import sysconfig\nsysconfig.get_config_vars()['SIZEOF_VOID_P'] = 4\n"
     setup.write_text(as_if + setup.read_text())

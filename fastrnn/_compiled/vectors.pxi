@@ -20,8 +20,8 @@ cdef extern from *:
     #define FASTRNN_LANES 4
     #endif
     /* In the core for x86-64-v4 lanes take vectors of eight doubles: a function of type void_in_lanes is compiled for
-       them with copies of all that it calls, but of others of this type. Networks alone do not: most are too small for
-       such vectors, and lose by them. Without this attribute the numbers are the same. */
+       them, with copies of all that it calls but others of this type. Networks alone do not: most are too small for
+       such vectors, and lose by them. A compiler that does not know the attribute makes the same numbers of it. */
     #if defined(FASTRNN_V4) && defined(__GNUC__)
     typedef double fastrnn_in_lanes __attribute__((vector_size(64), aligned(8), may_alias));
     #define FASTRNN_NOTHING_IN_LANES ((fastrnn_in_lanes){-0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0, -0.0})
