@@ -426,7 +426,7 @@ class Runner:
         found = _data.result_for(first.inputs, "d", sum(run.numbers for _, run in runs))
         places = (None, found) if first.hidden else (found, None)
         core.predict_in_lanes([run.network for _, run in runs], [run.data for _, run in runs], *places)
-        good, results = core.find_not_finite(found) < 0, first.decide(found)
+        good, results = core.find_not_finite(found) < 0, _data.parts_of(first.decide(found))
         for i, run in runs:
             stop = start + run.numbers
             part = results[start // run.share : stop // run.share]

@@ -189,7 +189,7 @@ class Run:
             put_state(self.h, self.state)
         return result
 
-    def checked(self, numbers: memoryview[float], result: memoryview[Any]) -> Any:
+    def checked(self, numbers: memoryview[float], result: Any) -> Any:
         """The result in the caller's kind, if all that the core has written are numbers."""
         check_result(numbers)
         return self.give(result)
@@ -205,7 +205,7 @@ class Run:
             core.round_probabilities(numbers, decisions)
         return decisions
 
-    def give(self, result: memoryview[Any]) -> Any:
+    def give(self, result: Any) -> Any:
         """Rows of one prediction are flat."""
         x, inputs, size = self.data, self.inputs, self.size
         row = () if size == 1 and not self.hidden else (size,)
@@ -220,11 +220,11 @@ class Run:
             start = stop
         return results
 
-    def give_one(self, result: memoryview[Any], like: Any, length: int, row: tuple[int, ...]) -> Any:
+    def give_one(self, result: Any, like: Any, length: int, row: tuple[int, ...]) -> Any:
         """Of one sequence."""
         if not self.each:
             return _data.give(result, like, (length, *row))
-        return _data.give(result, like, row, rows="other") if row else result[0]
+        return _data.give(result, like, row, rows="other") if row else memoryview(result)[0]
 
 
 class Evaluation:

@@ -105,12 +105,15 @@ ctypedef Total* total_t
 @cython.internal
 cdef class Integers:
     """Memory of zeros."""
-    cdef Buffer buffer
     cdef int64_t* values
 
     def __cinit__(self, Py_ssize_t length):
-        self.buffer = Buffer(memoryview(bytearray(8 * length)).cast("q"), PyBUF_WRITABLE, b"q")
-        self.values = <int64_t*> self.buffer.view.buf
+        self.values = <int64_t*> calloc(length + 1, sizeof(int64_t))    # one more: none is no memory to some
+        if self.values == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.values)
 
 
 @cython.final
