@@ -144,12 +144,14 @@ cdef bint all_finite(const double* values, Py_ssize_t length) noexcept nogil:
     cdef vector_t sums[4]
     cdef double total = 0.0
     cdef Py_ssize_t i = 0, k
-    memset(sums, 0, sizeof(sums))
+    for k in range(4):
+        sums[k] = NOTHING
     while i + 4 * VECTOR <= length:
         for k in range(4):
             sums[k] = sums[k] + (<const vector_t*> (values + i))[k] * 0.0
         i += 4 * VECTOR
-    for k in range(4 * VECTOR):
+    sums[0] = (sums[0] + sums[1]) + (sums[2] + sums[3])
+    for k in range(VECTOR):
         total += (<double*> sums)[k]
     for i in range(i, length):
         total += values[i] * 0.0

@@ -295,7 +295,7 @@ def give(
         array.frombytes(result.cast("B"))
         return array
     if len(shape) > 1 and len(result):
-        result = result.cast("B").cast(result.format, shape)  # type: ignore[call-overload]
+        result = result.cast("B").cast(result.format, shape)
     return result if isinstance(like, memoryview) or "array" in libraries else result.tolist()
 
 
@@ -325,25 +325,30 @@ def _continued(index: Any, steps: int) -> Any:
 
 def _from_array(values: Any, name: str, width: int | None, finite: bool) -> Any:
     """What `values`, an object with __array__, holds: a contiguous float64 NumPy array, or a list."""
-    try:
-        given = values.__array__()
-        numpy: Any = sys.modules.get("numpy")  # after it: some import NumPy there
-        if not isinstance(given, getattr(numpy, "ndarray", ())):
-            raise TypeError(f"its __array__() gives {type_name(given)}, not a NumPy array")
-    except Exception as error:  # torch where a gradient is recorded, or where NumPy lacks the dtype or is not installed
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None and type(values) is numpy.ndarray:  # the most common, first
+        array = values
+        _check_shape(name, array.shape, width)
+    else:
         try:
-            return values.tolist()
-        except Exception:
-            what = str(error) or type_name(error)
-            raise TypeError(f"{name} ({type_name(values)}) cannot be read as numbers: {what}") from error
-    array = numpy.asarray(given)  # no subclass: its attributes could be anything
-    _check_shape(name, array.shape, width)
-    for holder in () if array is values else (values, given):  # NumPy's masked arrays give no mask with __array__()
-        mask = None if attribute(holder, "filled") is None else numpy.asarray(attribute(holder, "mask"))
-        if mask is not None and mask.dtype == bool and mask.any():
-            if finite:
-                raise ValueError(f"{_place(name, mask.argmax(), width)} is masked: every step needs a number")
-            array = numpy.where(mask, numpy.nan, array)
+            given = values.__array__()
+            numpy = sys.modules.get("numpy")  # after it: some import NumPy there
+            if not isinstance(given, getattr(numpy, "ndarray", ())):
+                raise TypeError(f"its __array__() gives {type_name(given)}, not a NumPy array")
+        except Exception as error:  # torch where a gradient is recorded, or where NumPy lacks the dtype or is not there
+            try:
+                return values.tolist()
+            except Exception:
+                what = str(error) or type_name(error)
+                raise TypeError(f"{name} ({type_name(values)}) cannot be read as numbers: {what}") from error
+        array = numpy.asarray(given)  # no subclass: its attributes could be anything
+        _check_shape(name, array.shape, width)
+        for holder in (values, given):  # NumPy's masked arrays give no mask with __array__()
+            mask = None if attribute(holder, "filled") is None else numpy.asarray(attribute(holder, "mask"))
+            if mask is not None and mask.dtype == bool and mask.any():
+                if finite:
+                    raise ValueError(f"{_place(name, mask.argmax(), width)} is masked: every step needs a number")
+                array = numpy.where(mask, numpy.nan, array)
     if array.dtype.kind == "O":  # Python objects, each to be looked at
         return array.tolist()
     if array.dtype.kind not in "fiub":

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 UNITS_IN_LANES = {"elman": 8, "gru": 8, "lstm": 8}
 FEWEST = 3  # networks of one kind for which lanes are filled
 
-MOST_AT_ONCE, NUMBERS_AT_ONCE = 64, 1 << 17  # networks of a piece of predict_all(), and numbers of its results
+# Networks of a piece of predict_all(), and numbers of its results: room for NumPy to take huge pages, from 4 MB on.
+MOST_AT_ONCE, NUMBERS_AT_ONCE = 64, 1 << 20
 METHODS = ("predict", "predict_proba", "hidden_states", "evaluate")  # of predict_all()
 
 
@@ -412,7 +413,7 @@ class Runner:
                 self.alone.extend((i, run.alone) for i, run in runs)
                 continue
             if any(run.data is not first.data for _, run in runs):
-                runs.sort(key=lambda pair: (-len(pair[1].data.lengths), -sum(pair[1].data.lengths)))
+                runs.sort(key=lambda pair: (-len(pair[1].data.lengths), -pair[1].steps))
             most = min(MOST_AT_ONCE, max(core.lanes, NUMBERS_AT_ONCE // max(1, runs[0][1].numbers)))
             count = max(-(-len(runs) // most), min(self.workers.threads, len(runs) // FEWEST))
             for k in range(count):

@@ -174,7 +174,8 @@ class Run:
         self.h = None if state is None else network._take_state(state)
         network._check_scales()
         network._check_parameters()
-        rows = len(self.data.lengths) if self.each else sum(self.data.lengths)
+        self.steps = sum(self.data.lengths)
+        rows = len(self.data.lengths) if self.each else self.steps
         self.size = spec.target_size if self.decides else spec.hidden_size if self.hidden else spec.output_size
         self.share = spec.output_size // spec.target_size if self.decides else 1  # predictions that make one decision
         self.numbers = rows * self.size * self.share  # that the core writes
@@ -242,6 +243,7 @@ class Evaluation:
     ) -> None:
         """take : fastrnn._data.take_examples(), or what remembers its results."""
         self.network, self.data = network, take(network._spec, inputs, targets, sample_weight)
+        self.steps = sum(self.data.lengths)
         network._check_parameters()
         network._check_scales()
 
