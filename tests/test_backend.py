@@ -107,9 +107,7 @@ def test_without_v3(cpu, why):
         assert f"ImportError: FASTRNN_BACKEND='{name}', but {why}" in done.stderr
 
 
-SUBINTERPRETER = (
-    f"COMPILED = {[*COMPILED.values()]}"
-    + """
+SUBINTERPRETER = """
 try:
     import _interpreters as interpreters
 except ModuleNotFoundError:
@@ -124,14 +122,13 @@ except ImportError as error:
     print(error, flush=True)
 '''
 import importlib.util, sys, fastrnn
-for module in COMPILED:
+for module in MODULES:
     if importlib.util.find_spec(module):
         importlib.import_module(module)  # before Python 3.12 it can be loaded in any interpreter, but in one alone
 print(fastrnn.RNN(2, seed=1).predict([1.0, 2.0]), flush=True)
 for wanted in sys.argv[1:]:
     interpreters.run_string(interpreters.create(), PROGRAM.replace("WANTED", wanted))
-"""
-)
+""".replace("MODULES", repr([*COMPILED.values()]))
 
 
 @pytest.mark.usefixtures("packages")

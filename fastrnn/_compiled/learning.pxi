@@ -17,13 +17,13 @@ cdef int train_batch(Network* net, Tape tape, Window* window, Work* work) except
         if has_window(window.of[lane], 0):
             longest, count = max(longest, window.of[lane].longest), max(count, window.of[lane].count)
     look_for_signals(work, SEQUENCE * <double> max(1, count))
-    if longest and count == 1 and net.of.window == 1 and net.return_sequences and may_go_straight(net, 1):
+    if longest and count == 1 and learns_online(net):
+        if at.lanes > 1:
+            return train_online_in_lanes(net, tape, window, work)
         of.at_step = train_online(net, tape, of.data, of.batch[0], &of.total, work)
         of.at_sequence = of.batch[0] if of.at_step < longest else -1
         of.goes_on = of.at_sequence < 0
         return 0
-    if longest and count == 1 and at.lanes > 1 and net.of.window == 1 and net.return_sequences and is_plain_sgd(net):
-        return train_online_in_lanes(net, tape, window, work)
     fill(tape.states.start, count * at.states * at.hidden_width, 0.0)
     if window.wide:
         fill(tape.wide.states.start, tape.wide.states.length, 0.0)

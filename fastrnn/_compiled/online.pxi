@@ -146,6 +146,13 @@ cdef inline bint may_go_straight(const Network* net, Py_ssize_t steps) noexcept 
             and <double> steps * net.at.parameters_width < WORK / 8)
 
 
+cdef inline bint learns_online(const Network* net) noexcept nogil:
+    """An update from every step, straight to the memory."""
+    if not (net.of.window == 1 and net.return_sequences):
+        return False
+    return may_go_straight(net, 1) or (net.at.lanes > 1 and is_plain_sgd(net))
+
+
 cdef int go_straight(Network* net, Tape tape, Py_ssize_t steps, double scale, Ahead* ahead,
                      Work* work) except -1 nogil:
     """`add_gradient` and `update`, and where it can the sums of the next step; the state stays to be kept. Returns
