@@ -1,6 +1,6 @@
 # Part of _core.pyx: the kinds in lanes. It has no twin: each function calls that of a network alone, and in the core
-# for x86-64-v4 is compiled with a copy of it, for wider vectors: see void_in_lanes in vectors.pxi. `whole` and `if` tell
-# the compiler that there are LANES, so that the copy has nothing for a rest of a vector or for a network alone.
+# for x86-64-v4 is compiled with a copy of it, for wider vectors: see void_in_lanes in vectors.pxi. `whole` and `if`
+# tell the compiler that there are LANES, so that the copy has nothing for a rest of a vector or a network alone.
 
 cdef inline Py_ssize_t whole(Py_ssize_t length) noexcept nogil:
     """The length as it is."""
