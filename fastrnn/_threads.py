@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import sleep
 
 from fastrnn._backend import core
 from fastrnn._checks import count
@@ -33,6 +34,7 @@ class Workers:
         self.threads = threads if core.lanes > 1 else 1  # plain Python gains nothing
         self.stop = memoryview(bytearray(8)).cast("q")  # 1: all threads are to end
         self.error: BaseException | None = None
+        self.inside: list[None] = []  # as many as there are threads at work
 
     def do(self, pieces: Iterable[tuple[Callable[[Any], None], Any]]) -> None:
         from collections import deque
@@ -56,15 +58,15 @@ class Workers:
                     thread.join(0.05)  # Ctrl-C is heard in between
         finally:
             self.stop[0] = 1
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join()
+            while self.inside:  # no join(): where Ctrl-C has come in one, Python before 3.13 takes its thread for ended
+                sleep(0.001)
         if self.error is not None:
             raise self.error
 
     def work_in_thread(self) -> None:
         from _thread import get_ident
 
+        self.inside.append(None)  # before it looks at `stop`: so it is waited for, or does nothing
         core.stops[get_ident()] = self.stop
         try:
             self.work()
@@ -74,6 +76,7 @@ class Workers:
             self.stop[0] = 1
         finally:
             del core.stops[get_ident()]
+            self.inside.pop()
 
     def work(self) -> None:
         while not self.stop[0]:

@@ -3,6 +3,7 @@
 import copy
 import random
 import signal
+import time
 import warnings
 from math import inf
 
@@ -251,6 +252,26 @@ def test_ctrl_c_leaves_every_network_whole(fastrnn, make, threads):
                     alone.train(training.inputs, training.targets)
                     assert network._memory == alone._memory
                     assert network.state == alone.state
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
+def test_after_ctrl_c_no_thread_runs_on(fastrnn, make):
+    def press(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, press)
+    try:
+        for _ in range(3):
+            trainings = make(30, epochs=10**6, window=None)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(KeyboardInterrupt):
+                fastrnn.train_all(trainings, threads=2)
+            left = [training.network._memory for training in trainings]
+            time.sleep(0.2)
+            assert left == [training.network._memory for training in trainings]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
