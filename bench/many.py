@@ -56,7 +56,7 @@ def main():
     x = [draw.normal(size=(LENGTH, 3)) for _ in range(SEQUENCES)]
     y = [draw.integers(0, 2, LENGTH) for _ in range(SEQUENCES)]
     print(f"\n{'ns a step':12}{'one by one':>12}{'a batch':>12}{'times':>12}")
-    for units in (1, 2, 4, 8, 16, 32, 64):
+    for units in (1, 2, 4, 8, 16, 32, 64, 128):
         one, other = network("gru", units), network("gru", units, batch_size=None)
         times = in_turn({"each": partial(one.train, x, y), "batch": partial(other.train, x, y)})
         show(f"gru {units}", times, SEQUENCES * LENGTH)

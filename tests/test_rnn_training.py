@@ -223,6 +223,22 @@ def test_weights_are_added_one_after_the_other(packages, first):
     assert after.count(after[-1]) == len(after)
 
 
+@pytest.mark.parametrize(("cell", "units", "window"), [("gru", 33, None), ("lstm", 17, 4), ("elman", 60, None)])
+def test_a_batch_of_a_large_network(packages, cell, units, window):
+    """Its sequences are side by side where that pays: up to 16 units, or 128, by the core."""
+    draw, after = np.random.default_rng(0), []
+    x = [draw.normal(size=(length, 2)) for length in (9, 1, 5, 9, 3, 7, 2, 8, 6, 4, 9)]
+    y = [draw.integers(0, 3, len(part)) for part in x]
+    for package in packages:
+        output = {"output": "softmax", "output_size": 3}
+        network = package.RNN(
+            units, cell=cell, input_size=2, **output, window=window, batch_size=None, epochs=2, seed=0
+        )
+        network.train(x, y)
+        after.append([network.losses, network.state, *map(bytes, network.parameters.values())])
+    assert after.count(after[-1]) == len(after)
+
+
 def test_padding_with_weight_0_changes_no_bit(make):
     """What comes after the last weight has no part in a gradient, and no zero that it could add."""
     network, padded = make(batch_size=None), make(batch_size=None)

@@ -2,9 +2,20 @@
 
 # ---- the sequences of a batch side by side ----
 
+cdef extern from *:
+    """
+    #ifdef FASTRNN_V4
+    #define FASTRNN_WIDEST 128
+    #else
+    #define FASTRNN_WIDEST 16
+    #endif
+    """
+    enum:
+        WIDEST "FASTRNN_WIDEST"     # units up to which they pay, or have been measured: by bench/many.py
+
+
 cdef enum:
     FEWEST = 3          # sequences for which lanes are filled
-    WIDEST = 16         # units up to which they pay
 
 
 cdef inline Py_ssize_t rounds_in_lanes(Py_ssize_t count) noexcept nogil:
