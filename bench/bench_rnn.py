@@ -12,14 +12,17 @@ from bench.rnn_rows import (
     UNITS,
     WINDOW,
     Base,
+    DyNet,
     Fastrnn,
     Numba,
     ONNXRuntime,
     PyTorch,
+    PyTorchCompiled,
     Twin,
 )
 
-grid = pytest.mark.parametrize(("cell", "units"), [(cell, units) for cell in CELLS for units in UNITS])
+NETWORKS = [(cell, units) for cell in CELLS for units in UNITS]
+grid = pytest.mark.parametrize(("cell", "units"), NETWORKS)
 
 
 @cache
@@ -59,11 +62,15 @@ def test_train(row, cell, units, measure):
 @grid
 @pytest.mark.parametrize("row", [Fastrnn, Base, JAX, PyTorch, Twin], indirect=True)
 def test_predict(row, cell, units, measure):
+    predict(row, cell, units, measure, "RNN, predict a whole sequence, ns a step; JAX unrolled by")
+
+
+def predict(row, cell, units, measure, title, of=""):
     run = row.predictor(cell, units)
     reference = Fastrnn()
     reference.predict_steps = row.predict_steps
     measure(
-        f"RNN, predict: {cell} of {units}",
+        f"RNN, predict{of}: {cell} of {units}",
         row.name,
         run,
         unit="ns a step",
@@ -73,7 +80,47 @@ def test_predict(row, cell, units, measure):
         expected=reference.predictor(cell, units)(),
         exact=row.exact,
         remark=getattr(run, "remark", ""),
-        grid=("RNN, predict a whole sequence, ns a step; JAX unrolled by", cell, units),
+        grid=(title, cell, units),
+    )
+
+
+# Further peers, in tables of their own: those above have no room.
+
+further = [(kind, *network) for network in NETWORKS for kind in (Fastrnn, DyNet)]
+further += [(PyTorchCompiled, *network) for network in PyTorchCompiled.networks]
+
+
+@pytest.mark.parametrize(("row", "cell", "units"), further, indirect=["row"])
+def test_train_further(row, cell, units, measure):
+    run, how = row.trainer(cell, units), {}
+    if isinstance(row, DyNet):
+        # Its numbers are others; but it has as many weights, with one bias a gate, and it learns.
+        ours = Fastrnn().network(cell, units).parameters
+        assert run.weights == sum(numpy.asarray(view).size for name, view in ours.items() if name != "b_hidden_hidden")
+        losses = [run() for _ in range(3)]
+        assert losses[2] < losses[0]
+    else:
+        twin_is_the_same(cell, units, WINDOW)
+        how = {"numbers": run.numbers(), "expected": expected_training(cell, units, row.steps, WINDOW)}
+    measure(
+        f"RNN, train in windows of {WINDOW}, further peers: {cell} of {units}",
+        row.name,
+        run,
+        unit="ns a step",
+        per=row.steps,
+        of=STEPS,
+        exact=row.exact,
+        remark=getattr(run, "remark", ""),
+        grid=("RNN, train in windows of 32 steps, ns a step; PyTorch compiled in", cell, units),
+        **how,
+    )
+
+
+@pytest.mark.parametrize(("cell", "units"), PyTorchCompiled.networks)
+@pytest.mark.parametrize("row", [Fastrnn, PyTorchCompiled], indirect=True)
+def test_predict_further(row, cell, units, measure):
+    predict(
+        row, cell, units, measure, "RNN, predict a whole sequence, ns a step; PyTorch compiled in", ", further peers"
     )
 
 

@@ -18,7 +18,7 @@ TOLERANCE = 1e-9  # relative, for the rows that are not under the law of the sam
 
 ORDER = ("bench_train", "bench_predict", "bench_threads", "bench_calls", "bench_lists", "bench_import", "bench_ctrl_c")
 ORDER += ("bench_rnn", "bench_sessions")
-PACKAGES = ("fastrnn", "numpy", "numba", "jax", "torch", "onnxruntime")
+PACKAGES = ("fastrnn", "numpy", "numba", "jax", "torch", "dynet38", "onnxruntime")
 SCALES = {"ns": 1e9, "ms": 1e3}
 
 make = cache(lambda kind: kind())  # once each: some are compiled then

@@ -5,8 +5,7 @@ fastrnn's weights, learn by full backpropagation through time and Adam, and are 
 """
 
 import ctypes
-import importlib
-import warnings
+import importlib.util
 from functools import cache, partial
 from pathlib import Path
 
@@ -277,22 +276,12 @@ class PyTorch(rnn_rows.PyTorch):
             yield dtype, self.trainer(network, x, y, dtype), 1
 
 
-class DyNet:
-    """Its own builders, in float32. Its weights are others and its GRU resets elsewhere: the work is the same, not the
-    numbers."""
-
-    def __init__(self):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            importlib.import_module("dynet_config").set(mem=1_024, random_seed=1)
-            self.dynet = importlib.import_module("dynet")
+class DyNet(rnn_rows.DyNet):
+    """Its own builders and Adam, in float32."""
 
     def trainers(self, network, x, y):
-        dy, units = self.dynet, network.hidden_size
-        names = {"elman": "SimpleRNNBuilder", "gru": "GRUBuilder", "lstm": "CompactVanillaLSTMBuilder"}
-        memory = dy.ParameterCollection()
-        builder = getattr(dy, names[network.cell])(1, INPUTS, units, memory)
-        weights, bias = memory.add_parameters((CLASSES, units)), memory.add_parameters(CLASSES)
+        dy = self.dynet
+        memory, builder, weights, bias = self.modules(network.cell, network.hidden_size, INPUTS, CLASSES)
         trainer = dy.AdamTrainer(memory, LR)
         rows, classes = x[0].tolist(), y[0].tolist()
 

@@ -6,6 +6,8 @@ time starts. PyTorch takes so long that it gets fewer steps; times are given a s
 
 import math
 import operator
+import time
+import warnings
 from functools import partial
 
 import numpy
@@ -281,6 +283,149 @@ class PyTorch:
             return readout(state[0] if cell == "lstm" else state).item()
 
         return step
+
+
+class PyTorchCompiled(PyTorch):
+    """torch.compile of a window: its steps by hand and unrolled, the gradients and the update in one graph, which C++
+    calls. To compile the loss alone and leave the rest to autograd takes more than twice as long."""
+
+    name = "PyTorch, compiled"
+    networks = ("elman", 16), ("gru", 2), ("gru", 16), ("lstm", 16)  # a few only: each compiles for about a minute
+    steps = predict_steps = 100 * WINDOW
+
+    def outputs(self, cell, units, p, state, x):
+        """The outputs of a window, and the state after it."""
+        torch, hidden = self.torch, []
+        for a in x @ p["w_input_hidden"].T + p["b_hidden"]:
+            h, *rest = state
+            s = p["w_hidden_hidden"] @ h
+            if cell == "elman":
+                state = (torch.tanh(a + s),)
+            elif cell == "gru":
+                r, z = torch.sigmoid(a[: 2 * units] + s[: 2 * units]).split(units)
+                n = torch.tanh(a[2 * units :] + r * (s[2 * units :] + p["b_hidden_hidden"]))
+                state = ((1 - z) * n + z * h,)
+            else:
+                i, f, g, o = (a + s).split(units)
+                c = torch.sigmoid(f) * rest[0] + torch.sigmoid(i) * torch.tanh(g)
+                state = torch.sigmoid(o) * torch.tanh(c), c
+            hidden.append(state[0])
+        return torch.stack(hidden) @ p["w_hidden_output"].T + p["b_output"], state
+
+    def start(self, cell, units):
+        """The parameters, and the state before the first step."""
+        torch, network = self.torch, Fastrnn().network(cell, units)
+        p = {name: torch.tensor(numpy.asarray(view)) for name, view in network.parameters.items()}
+        return p, (torch.zeros(units, dtype=torch.float64),) * (2 if cell == "lstm" else 1)
+
+    def windows(self, steps):
+        return [[*self.torch.from_numpy(values).reshape(-1, WINDOW, 1)] for values in data(steps)]
+
+    def compiled(self, function):
+        # Without `dynamic` what is compiled second would be for networks of any size.
+        return self.torch.compile(function, dynamic=False, options={"cpp_wrapper": True})
+
+    def trainer(self, cell, units):
+        torch, (x, y) = self.torch, self.windows(self.steps)
+
+        def loss_of(p, state, x, y):
+            outputs, state = self.outputs(cell, units, p, state, x)
+            return 0.5 * torch.nn.functional.mse_loss(outputs, y), state
+
+        @self.compiled
+        def learn(p, state, x, y):
+            gradient, (loss, state) = torch.func.grad_and_value(loss_of, has_aux=True)(p, state, x, y)
+            return {name: value - LR * gradient[name] for name, value in p.items()}, state, loss
+
+        fresh = self.start(cell, units)
+
+        @torch.inference_mode()
+        def run():
+            (p, state), losses = fresh, []
+            for window in zip(x, y, strict=True):
+                p, state, loss = learn(p, state, *window)
+                losses.append(loss)
+            return torch.stack(losses).mean(), p
+
+        def numbers():
+            loss, p = run()
+            return summary(loss, p.values())
+
+        run.numbers = numbers
+        return compiling(run)
+
+    def predictor(self, cell, units):
+        torch, (x, _) = self.torch, self.windows(self.predict_steps)
+        outputs = self.compiled(partial(self.outputs, cell, units))
+        p, fresh = self.start(cell, units)
+
+        @torch.inference_mode()
+        def run():
+            state, values = fresh, []
+            for window in x:
+                value, state = outputs(p, state, window)
+                values.append(value)
+            return torch.cat(values).ravel()
+
+        return compiling(run)
+
+
+def compiling(run):
+    """run, compiled by its first call; how long that took stands in its `remark`."""
+    start = time.perf_counter()
+    run()
+    run.remark = f"{time.perf_counter() - start:.0f} s"
+    return run
+
+
+class DyNet:
+    """Its own builders, in float32. Its weights are others and its GRU resets elsewhere: the work is the same, not the
+    numbers."""
+
+    name = "DyNet, float32"
+    exact = False
+    steps = 40 * WINDOW
+
+    def __init__(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pytest.importorskip("dynet_config").set(mem=1_024, random_seed=1)
+            self.dynet = pytest.importorskip("dynet")
+
+    def modules(self, cell, units, inputs=1, outputs=1):
+        """What keeps the parameters, the layer, and the weights and bias of the readout."""
+        kinds = {"elman": "SimpleRNNBuilder", "gru": "GRUBuilder", "lstm": "CompactVanillaLSTMBuilder"}
+        memory = self.dynet.ParameterCollection()
+        layer = getattr(self.dynet, kinds[cell])(1, inputs, units, memory)
+        return memory, layer, memory.add_parameters((outputs, units)), memory.add_parameters(outputs)
+
+    def trainer(self, cell, units):
+        """A function that trains for an epoch and returns its mean loss; it goes on learning from round to round."""
+        dy, windows = self.dynet, self.steps // WINDOW
+        memory, layer, weights, bias = self.modules(cell, units)
+        trainer = dy.SimpleSGDTrainer(memory, LR)
+        trainer.set_clip_threshold(0.0)  # as fastrnn: DyNet clips unless it is told not to
+        x, y = (values.reshape(windows, 1, WINDOW) for values in data(self.steps))
+        inputs = x[:, 0].tolist()
+
+        def run():
+            state, total = (), 0.0
+            for window, targets in zip(inputs, y, strict=True):
+                dy.renew_cg()
+                start = layer.initial_state([dy.inputTensor(value) for value in state] or None)
+                steps = start.add_inputs([dy.scalarInput(value) for value in window])
+                hidden = dy.concatenate_cols([step.output() for step in steps])  # one readout for the window
+                outputs = dy.colwise_add(weights * hidden, bias)
+                loss = dy.squared_distance(outputs, dy.inputTensor(targets)) * (0.5 / WINDOW)
+                total += loss.value()
+                state = [value.npvalue() for value in steps[-1].s()]
+                loss.backward()
+                trainer.update()
+            return total / windows
+
+        run.memory = memory  # DyNet itself does not keep it
+        run.weights = sum(math.prod(p.shape()) for p in memory.parameters_list())
+        return run
 
 
 class ONNXRuntime:
