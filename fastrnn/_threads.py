@@ -22,7 +22,7 @@ def number_of(threads: int | None) -> int:
     limit = os.environ.get("FASTRNN_THREADS")
     if not limit:
         return here
-    if not (limit.isascii() and limit.isdigit() and int(limit)):
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 10 and int(limit)):
         raise ValueError(f"FASTRNN_THREADS must be a number of threads, at least 1, not {limit!r}")
     return min(here, int(limit))
 

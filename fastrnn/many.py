@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from _operator import attrgetter  # as operator's, whose import takes longer
+from math import inf
 from time import monotonic
 
 from fastrnn import _data
 from fastrnn._backend import core
-from fastrnn._checks import one_of, type_name
+from fastrnn._checks import attribute, one_of, type_name
 from fastrnn._progress import in_words
 from fastrnn._threads import Workers, number_of
 from fastrnn.rnn import RNN, Evaluation, Job, Run
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
     from typing import Any
 
-# Up to how many units lanes pay, for each cell: measured by bench/many.py.
-UNITS_IN_LANES = {"elman": 8, "gru": 8, "lstm": 8}
-FEWEST = 3  # networks of one kind for which lanes are filled
+# Up to how many units lanes of networks pay, for each cell: measured by bench/many.py. How full they must be for it,
+# core.lanes_pay_for() says.
+UNITS_IN_LANES = {"elman": 16, "gru": 10, "lstm": 10}
 
 # Networks of a piece of predict_all(), and numbers of its results: room for NumPy to take huge pages, from 4 MB on.
 MOST_AT_ONCE, NUMBERS_AT_ONCE = 64, 1 << 20
@@ -56,7 +57,8 @@ def train_all(trainings: Iterable[Training], *, threads: int | None = None, prog
 
     Networks may differ in everything. Those of few units and of one kind (cell, sizes, output, loss, optimizer, window)
     are trained side by side, and all on `threads` threads. One whose data are bad or which diverges ends alone: its
-    `error` tells, and at the end one RuntimeWarning. Called once more, all go on from where they are.
+    `error` tells, and at the end one RuntimeWarning. Called once more, all go on from where they are. Settings (lr,
+    patience, ...) are read as a training begins: what is written to them meanwhile counts from the next call on.
 
     Parameters
     ----------
@@ -74,6 +76,8 @@ def train_all(trainings: Iterable[Training], *, threads: int | None = None, prog
     TypeError, ValueError : what is no training, or a network that is there twice; nothing has changed.
     KeyboardInterrupt : Ctrl-C; every network is as after its last complete update.
     """
+    if not hasattr(trainings, "__iter__"):
+        raise TypeError(f"trainings must be a list of fastrnn.Training, not {type_name(trainings)}")
     listed = [*trainings]
     seen: set[int] = set()
     for i, training in enumerate(listed):
@@ -84,6 +88,7 @@ def train_all(trainings: Iterable[Training], *, threads: int | None = None, prog
         if id(training.network) in seen:
             raise ValueError(f"the network of trainings[{i}] is there twice: train copies of it")
         seen.add(id(training.network))
+    for training in listed:
         training.error = None
     Trainer(listed, number_of(threads), progress).run()
     failed = [i for i, training in enumerate(listed) if training.error is not None]
@@ -126,12 +131,14 @@ def predict_all(
 
     Returns
     -------
-    list of what `network.predict(inputs)`, or `network.evaluate(inputs, targets)`, returns, for each network.
+    list of what `network.predict(inputs)`, or `network.evaluate(inputs, targets)`, returns, for each network. NumPy
+    arrays may be parts of a larger one: copy those that are to be kept when the others are not.
 
     Raises
     ------
-    TypeError, ValueError, OverflowError : what `method` itself raises, of the first network where it does, and which
-        one that is; or what is no network, data for more or fewer networks than there are, or missing targets.
+    TypeError, ValueError, OverflowError : what `method` itself raises, and of which network: of the first with data
+        that are bad, or else of the first whose results are not finite; or what is no network, data for more or fewer
+        networks than there are, or missing targets.
     KeyboardInterrupt : Ctrl-C.
     """
     one_of(METHODS, method, "method")
@@ -210,9 +217,20 @@ def kind_of_training(network: RNN) -> Hashable:
     return kind_of(network), *options
 
 
-def pays(network: RNN) -> bool:
-    size: int = network.hidden_size
-    return size <= UNITS_IN_LANES[network.cell]
+def split(items: list[Any], network: RNN, work: Callable[[Any], int]) -> tuple[list[Any], list[Any]]:
+    """Of those of one kind the ones for lanes, and the ones that run alone; both with the most work first.
+
+    A lane that has nothing left to do costs as much as before: what takes longer than lanes would be full runs alone.
+    """
+    fewest, units = core.lanes_pay_for(network.hidden_size), network.hidden_size
+    items = sorted(items, key=work, reverse=True)
+    total, alone = sum(map(work, items)), 0
+    if units > UNITS_IN_LANES[network.cell]:
+        return [], items
+    while alone < len(items) and total < fewest * work(items[alone]):
+        total -= work(items[alone])
+        alone += 1
+    return items[alone:], items[:alone]
 
 
 # ---- trainings ----
@@ -223,16 +241,18 @@ class Trainer:
 
     def __init__(self, trainings: list[Training], threads: int, progress: bool) -> None:
         self.trainings, self.workers = trainings, Workers(threads)
-        self.alone: list[Any] = []  # jobs, and trainings of a SimpleRNN
+        self.first: list[Job] = []  # that take longer than the lanes of their kind would
         self.groups: list[Group] = []
+        self.alone: list[Any] = []  # other jobs, and trainings by a method that is not RNN's
         self.begun: dict[int, tuple[Job, Training]] = {}  # until they end
         self.progress = Done(len(trainings)) if progress else None
 
     def run(self) -> None:
         try:
             self.prepare()
-            in_lanes = [(self.train_in_lanes, group) for group in self.groups for _ in range(self.workers.threads)]
-            self.workers.do([*in_lanes, *((self.train_alone, one) for one in self.alone)])
+            in_lanes = [(self.train_in_lanes, group) for group in self.groups for _ in range(group.threads)]
+            first, last = ([(self.train_alone, one) for one in some] for some in (self.first, self.alone))
+            self.workers.do([*first, *in_lanes, *last])
         finally:
             for job, _ in self.begun.values():  # after an exception
                 job.end()
@@ -246,55 +266,67 @@ class Trainer:
         kinds: dict[Hashable, list[Job]] = {}
         for training in self.trainings:
             network = training.network
-            if isinstance(network, SimpleRNN):
+            if type(network).train is not RNN.train:  # SimpleRNN's, or a subclass's own
                 self.alone.append(training)
                 continue
             try:
                 job = Job(network, training.inputs, training.targets, training.sample_weight, training.validation, take)
                 self.begun[id(job)] = job, training
                 job.begin(level=7)
-            except (TypeError, ValueError) as error:
+            except Exception as error:
                 self.ends(training, error)
                 continue
             kinds.setdefault(kind_of_training(network), []).append(job)
         for jobs in kinds.values():
-            if len(jobs) >= FEWEST and pays(jobs[0].network):
-                self.groups.append(Group(jobs))
+            in_lanes, alone = split(jobs, jobs[0].network, Job.work)
+            if in_lanes:
+                self.first += alone
+                self.groups.append(Group(in_lanes, self.workers.threads))
             else:
-                self.alone.extend(jobs)
+                self.alone += alone
 
     # ---- the work ----
 
     def train_in_lanes(self, group: Group) -> None:
         if not group.jobs:
             return
-        room = -(-len(group.jobs) // self.workers.threads)  # so that no thread takes all of a few
+        room, begun = -(-len(group.jobs) // group.threads), False  # so that no thread takes all of a few
 
         def take() -> Any:
-            nonlocal room
+            nonlocal room, begun
             room -= 1
+            begun = True
             try:
-                return group.jobs.popleft() if room >= 0 else None
+                job = group.jobs.popleft() if room >= 0 else None
             except IndexError:
                 return None
+            if job is not None:
+                self.begins()
+            return job
 
         def done(job: Any, best: int | None, error: Exception | None) -> None:
             nonlocal room
             room = max(0, room) + 1
             self.job_ends(job, best, error)
 
-        core.train_in_lanes(group.network, group.longest, group.sequences, take, done)
+        try:
+            core.train_in_lanes(group.network, group.longest, group.sequences, take, done)
+        except MemoryError:
+            if begun:
+                raise
+            while group.jobs:  # one after the other they need less
+                self.train_alone(group.jobs.popleft())
 
     def train_alone(self, one: Any) -> None:
-        if isinstance(one, Training):  # of a SimpleRNN
+        self.begins()
+        if isinstance(one, Training):
+            more = {name: getattr(one, name) for name in ("sample_weight", "validation")}
+            given = {name: value for name, value in more.items() if value is not None}
             try:
-                refused = next(
-                    (name for name in ("sample_weight", "validation") if getattr(one, name) is not None), None
-                )
-                if refused:
-                    raise TypeError(f"SimpleRNN.train() takes no {refused}")
-                one.network.train(one.inputs, one.targets, verbose=False)
-            except (TypeError, ValueError, OverflowError) as error:
+                if given and isinstance(one.network, SimpleRNN):
+                    raise TypeError(f"SimpleRNN.train() takes no {next(iter(given))}")
+                one.network.train(one.inputs, one.targets, verbose=False, **given)
+            except Exception as error:
                 self.ends(one, error)
             else:
                 self.ends(one, None)
@@ -302,11 +334,15 @@ class Trainer:
         best, failure = None, None
         try:
             best = one.network._train(one.data, one.validation, one.epochs, one.losses, one.validation_losses, None)
-        except (OverflowError, MemoryError) as error:
+        except Exception as error:
             failure = error
         self.job_ends(one, best, failure)
 
-    # ---- after ----
+    # ---- as they begin and end ----
+
+    def begins(self) -> None:
+        if self.progress is not None:
+            self.progress.begins()
 
     def job_ends(self, job: Job, best: int | None, error: Exception | None) -> None:
         _, training = self.begun.pop(id(job))
@@ -320,11 +356,12 @@ class Trainer:
 
 
 class Group:
-    """Jobs of one kind. Those that take long come first, and beside each other those that take as long."""
+    """Jobs of one kind for lanes, those that take long first: beside each other are those that take as long."""
 
-    def __init__(self, jobs: list[Job]) -> None:
+    def __init__(self, jobs: list[Job], threads: int) -> None:
         from collections import deque
 
+        self.threads = min(threads, -(-len(jobs) // core.lanes))  # full lanes first
         self.network, window = jobs[0].network, jobs[0].network.window
         longest = max(max(job.data.lengths) for job in jobs)
         self.longest = min(longest, window or longest)  # steps of a window
@@ -332,42 +369,53 @@ class Group:
         self.sequences = max(
             min(job.network.batch_size or count, count) for job, count in zip(jobs, counts, strict=True)
         )
-        self.jobs = deque(sorted(jobs, key=lambda job: (-len(job.data.lengths), -sum(job.data.lengths))))
+        self.jobs = deque(jobs)
 
 
 class Done:
-    """The line on standard error that shows how many trainings are done."""
+    """The line on standard error that shows how far all trainings are."""
 
     def __init__(self, total: int) -> None:
         from _thread import allocate_lock
 
-        self.total, self.done, self.failed = total, 0, 0
-        self.start, self.shown, self.lock = monotonic(), 0.0, allocate_lock()
-        self.rewrites = bool(getattr(sys.stderr, "isatty", bool)())
+        self.total, self.begun, self.done, self.failed = total, 0, 0, 0
+        self.start, self.shown, self.lock = monotonic(), -inf, allocate_lock()
+        is_terminal = attribute(sys.stderr, "isatty")  # what stands in for it may have none
+        self.rewrites = bool(is_terminal and is_terminal())
 
     def line(self) -> str:
         parts = [f"{self.done} of {self.total} trainings done"]
+        if self.begun > self.done:
+            parts.append(f"{self.begun - self.done} running")
         if self.failed:
             parts.append(f"{self.failed} failed")
-        if 0 < self.done < self.total:
-            parts.append(in_words((monotonic() - self.start) / self.done * (self.total - self.done)) + " left")
+        if self.failed < self.done < self.total:  # those that failed say nothing about the time of others
+            each = (monotonic() - self.start) / (self.done - self.failed)
+            parts.append(in_words(each * (self.total - self.done)) + " left")
         return ", ".join(parts)
+
+    def begins(self) -> None:
+        with self.lock:
+            self.begun += 1
+            self.show()
 
     def one(self, failed: bool) -> None:
         with self.lock:
             self.done += 1
+            self.begun = max(self.begun, self.done)  # it may have failed before it began
             self.failed += failed
-            if monotonic() - self.shown >= (0.1 if self.rewrites else 10.0) or self.done == self.total:
-                self.shown = monotonic()
-                print(
-                    f"\r{self.line():<60}" if self.rewrites else self.line(),
-                    end="" if self.rewrites else "\n",
-                    file=sys.stderr,
-                    flush=True,
-                )
+            self.show()
+
+    def show(self) -> None:
+        is_over, pause = self.done == self.total, 0.1 if self.rewrites else 10.0
+        if sys.stderr is None or (not is_over and monotonic() - self.shown < pause):
+            return
+        self.shown = monotonic()
+        line = f"\r{self.line():<70}" if self.rewrites else self.line()
+        print(line, end="" if self.rewrites else "\n", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        if self.rewrites and self.done:
+        if self.rewrites and self.begun:
             print(file=sys.stderr, flush=True)
 
 
@@ -384,8 +432,8 @@ class Runner:
         self.kinds: dict[Hashable, list[tuple[int, Any]]] = {}
         memory = Memory()
         for i, (network, x, y) in enumerate(zip(networks, inputs, targets, strict=True)):
-            if isinstance(network, SimpleRNN):
-                self.alone.append((i, getattr(network, method), x))
+            if getattr(type(network), method) is not getattr(RNN, method):  # SimpleRNN's, or a subclass's own
+                self.alone.append((i, getattr(network, method), x, *([y] if method == "evaluate" else [])))
                 continue
             run: Run | Evaluation
             try:
@@ -407,15 +455,13 @@ class Runner:
 
     def pieces(self) -> Iterator[tuple[Callable[[Any], None], Any]]:
         """Networks for lanes, so many that a slow piece does not hold up the rest, then those that run alone."""
-        for runs in self.kinds.values():
-            first = runs[0][1]
-            if len(runs) < FEWEST or not pays(first.network):
-                self.alone.extend((i, run.alone) for i, run in runs)
+        for of_kind in self.kinds.values():
+            runs, alone = split(of_kind, of_kind[0][1].network, lambda pair: pair[1].steps)
+            self.alone.extend((i, run.alone) for i, run in alone)
+            if not runs:
                 continue
-            if any(run.data is not first.data for _, run in runs):
-                runs.sort(key=lambda pair: (-len(pair[1].data.lengths), -pair[1].steps))
             most = min(MOST_AT_ONCE, max(core.lanes, NUMBERS_AT_ONCE // max(1, runs[0][1].numbers)))
-            count = max(-(-len(runs) // most), min(self.workers.threads, len(runs) // FEWEST))
+            count = max(-(-len(runs) // most), min(self.workers.threads, -(-len(runs) // core.lanes)))
             for k in range(count):
                 yield self.do_in_lanes, runs[len(runs) * k // count : len(runs) * (k + 1) // count]
         for one in self.alone:

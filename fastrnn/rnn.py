@@ -135,6 +135,11 @@ class Job:
         self.epochs, self.losses, self.validation_losses = network.epochs, network.losses, network.validation_losses
         self.scales, self.updates, self.measured = network._scales, network._updates, len(self.validation_losses)
 
+    def work(self) -> int:
+        """Steps in all epochs."""
+        epochs: int = self.epochs
+        return epochs * sum(self.data.lengths)
+
     def begin(self, level: int = 5) -> None:
         """level : of the stack, where a warning belongs."""
         self.network._take_scales(self.data, level)

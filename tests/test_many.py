@@ -216,6 +216,87 @@ def test_progress(fastrnn, make, capsys):
     assert err.splitlines()[-1] == "12 of 12 trainings done, 1 failed"
 
 
+class Unfit:
+    """A stream that says nothing of itself."""
+
+    isatty = None
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_progress_tells_what_runs(fastrnn, make, monkeypatch):
+    monkeypatch.setattr("sys.stderr", stream := Unfit())
+    fastrnn.train_all(make(4), threads=1, progress=True)
+    lines = stream.text.splitlines()
+    assert lines[0] == "0 of 4 trainings done, 1 running"
+    assert lines[-1] == "4 of 4 trainings done"
+    monkeypatch.setattr("sys.stderr", None)
+    fastrnn.train_all(make(4), progress=True)
+
+
+def test_lanes_that_cannot_begin(fastrnn, make, monkeypatch):
+    """However many there are, the others are trained."""
+    begin = fastrnn.many.Job.begin
+
+    def spoilt(job, level):
+        begin(job, level)
+        if 8 <= job.network.seed < 17:
+            job.network = fastrnn.RNN(3, cell="gru", optimizer="adam", epochs=5)  # of another kind
+
+    monkeypatch.setattr(fastrnn.many.Job, "begin", spoilt)
+    trainings = make(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fastrnn.train_all(trainings, threads=1)
+    trained = [*trainings[:8], *trainings[17:]]
+    assert [len(training.network.losses) for training in trained] == [5] * 11
+    if fastrnn.backend != "python":
+        assert all("of one kind" in str(training.error) for training in trainings[8:17])
+
+
+def test_where_lanes_find_no_memory_each_is_trained_alone(fastrnn, make, monkeypatch):
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(fastrnn.many.core, "train_in_lanes", refuse)
+    trainings = fastrnn.train_all(make(9))
+    assert [told(training) for training in trainings] == [told(training) for training in one_after_the_other(make(9))]
+
+
+def test_a_subclass_is_trained_by_its_own_method(fastrnn, make):
+    class Network(fastrnn.RNN):
+        def train(self, inputs, targets, **options):
+            self.called_with = options
+            super().train(inputs, targets, **options)
+
+    (first, *_), mask = make(1), [1.0] * 40
+    network = Network(2, cell="gru", optimizer="adam", epochs=5, seed=0)
+    (training,) = fastrnn.train_all([fastrnn.Training(network, first.inputs, first.targets, mask)])
+    assert training.error is None
+    assert network.called_with == {"verbose": False, "sample_weight": mask}
+    assert network.losses == one_after_the_other(make(1))[0].network.losses
+
+
+def test_data_that_raise_end_one_training(fastrnn, make):
+    class Data:
+        def __iter__(self):
+            raise RuntimeError("no data today")
+
+    trainings = make(3)
+    trainings[1].inputs = Data()
+    with pytest.warns(RuntimeWarning, match="1 of 3 trainings failed"):
+        fastrnn.train_all(trainings)
+    assert str(trainings[1].error) == "no data today"
+    assert [len(training.network.losses) for training in trainings] == [5, 0, 5]
+
+
 def test_scales_are_kept_after_an_update_alone(fastrnn, make):
     trainings = make(6, standardize=True)
     trainings[2].network.w_hidden_output = [[1e200, 1e200]]

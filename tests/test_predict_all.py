@@ -306,3 +306,13 @@ def test_ctrl_c_is_heard(fastrnn, make, method, threads):
         signal.signal(signal.SIGALRM, before)
     assert networks[:9] == expected
     assert told(fastrnn.predict_all(networks, WAVE)) == told([one.predict(WAVE) for one in networks])
+
+
+def test_a_subclass_predicts_by_its_own_method(fastrnn):
+    class Network(fastrnn.RNN):
+        def predict(self, inputs, **_):
+            return ["mine", len(inputs)]
+
+    networks = [fastrnn.RNN(2, seed=0), Network(2, seed=1)]
+    assert fastrnn.predict_all(networks, [1.0, 2.0])[1] == ["mine", 2]
+    assert fastrnn.predict_all(networks, [1.0], [1.0], method="evaluate")[1] == networks[1].evaluate([1.0], [1.0])

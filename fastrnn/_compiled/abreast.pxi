@@ -14,17 +14,23 @@ cdef extern from *:
         WIDEST "FASTRNN_WIDEST"     # units up to which they pay, or have been measured: by bench/many.py
 
 
-cdef enum:
-    FEWEST = 3          # sequences for which lanes are filled
+cdef inline double fewest_in_lanes(Py_ssize_t units) noexcept nogil:
+    """How many lanes must have something to do, in the mean, that they take no longer than one after the other."""
+    return LANES * (0.375 if units <= 2 else 0.625 if units <= 4 else 0.875)
 
 
-cdef inline Py_ssize_t rounds_in_lanes(Py_ssize_t count) noexcept nogil:
-    """How often lanes are filled with so many sequences: a few that are left over are faster alone."""
-    return count // LANES + (count % LANES >= FEWEST)
+cdef bint round_pays(const Network* net, const Course* of, Py_ssize_t r) noexcept nogil:
+    """Whether so many of a round of sequences are about as long as its longest: the same in every window."""
+    cdef Py_ssize_t longest = 0, total = 0, k, length
+    for k in range(r * LANES, min(of.count, (r + 1) * LANES)):
+        length = of.data.lengths[of.batch[k]] if has_part(of, of.batch[k]) else 0
+        longest, total = max(longest, length), total + length
+    return longest > 0 and total >= fewest_in_lanes(net.at.hidden_size) * longest
 
 
 cdef int add_window_in_lanes(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
-    """`add_window` of one network, to the same numbers: the sequences of its batch in the lanes of tape.wide."""
+    """`add_window` of one network, to the same numbers: the sequences of its batch in the lanes of tape.wide, in rounds,
+    or where those do not pay one after the other."""
     cdef Network* wide = window.wide
     cdef Course* of = window.of[0]
     cdef Lane[LANES] lanes
@@ -34,7 +40,12 @@ cdef int add_window_in_lanes(Network* net, Tape tape, Window* window, Work* work
     cdef bint ahead, any_part, any_weight
     no_gradient(net, tape.proposal)
     use_shared(net, wide, tape.wide)
-    for r in range(rounds_in_lanes(of.count)):
+    for r in range((of.count + LANES - 1) // LANES):
+        if not round_pays(net, of, r):
+            add_window(net, tape, window, r * LANES, (r + 1) * LANES, work)
+            if of.at_sequence >= 0:
+                return 0
+            continue
         ahead = any_part = any_weight = False
         for lane in range(LANES):
             k, lanes[lane].data, ends[lane], scale[lane] = r * LANES + lane, NULL, 0, window.scale[0]
@@ -64,10 +75,10 @@ cdef int add_window_in_lanes(Network* net, Tape tape, Window* window, Work* work
             for lane in range(LANES):
                 if ends[lane] > 0:
                     fold_lane(net, wide, tape.wide.own, tape.proposal, lane)
-    if of.final < rounds_in_lanes(of.count) * LANES:        # to where the update looks for the state
+    if round_pays(net, of, of.final // LANES):      # to where the update looks for the state
         narrow_lane(net, wide, state_at(&wide.at, tape.wide, of.final // LANES), of.final % LANES,
                     state_at(&net.at, tape, of.final))
-    return add_window(net, tape, window, rounds_in_lanes(of.count) * LANES, work)
+    return 0
 
 
 cdef int run_together(const Network* wide, Tape tape, Course* of, Lane* lanes, Work* work) except -1 nogil:

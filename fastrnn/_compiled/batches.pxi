@@ -183,11 +183,12 @@ cdef int run_window(const Network* net, Tape tape, Window* window, Lane* lanes, 
     return 0
 
 
-cdef int add_window(Network* net, Tape tape, Window* window, Py_ssize_t begin, Work* work) except -1 nogil:
+cdef int add_window(Network* net, Tape tape, Window* window, Py_ssize_t begin, Py_ssize_t end,
+                    Work* work) except -1 nogil:
     """Run over a window of every sequence, and add `scale` times its gradient. A loss that is not finite ends training.
 
-    The states of the tape are those of the sequences, before the window and then after it. begin: those before this one
-    have been added.
+    The states of the tape are those of the sequences, before the window and then after it. begin, end: those that are
+    run; those before have been added.
     """
     cdef Lane[LANES] lanes
     cdef Py_ssize_t[LANES] ends
@@ -198,7 +199,7 @@ cdef int add_window(Network* net, Tape tape, Window* window, Py_ssize_t begin, W
         count = max(count, window.of[lane].count if has_window(window.of[lane], window.start) else 0)
     if first_one and not window.straight:
         no_gradient(net, tape.proposal)
-    for k in range(begin, count):
+    for k in range(begin, min(end, count)):
         ahead = any_part = any_weight = False
         for lane in range(net.at.lanes):
             of = window.of[lane]

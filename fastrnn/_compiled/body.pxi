@@ -218,17 +218,21 @@ cdef class HeldCourse:
         if self.settings.batch_size > 0:
             count = min(count, self.settings.batch_size)
         self.window.wide = NULL
-        if count >= FEWEST and self.net.at.hidden_size <= WIDEST:
-            self.window.wide = wide
-            wide[0], wide.at, wide.of = self.net, lay_out(body.spec, LANES), self.in_lanes
-            take_kinds(wide, body.spec, True)
-            for lane in range(LANES):
-                self.in_lanes[lane] = self.settings
+        if count < fewest_in_lanes(self.net.at.hidden_size) or self.net.at.hidden_size > WIDEST:
+            return tape
+        wide[0], wide.at, wide.of = self.net, lay_out(body.spec, LANES), self.in_lanes
+        take_kinds(wide, body.spec, True)
+        for lane in range(LANES):
+            self.in_lanes[lane] = self.settings
+        try:
             tape.wide = tape_of_training(&wide.at, tape.wide, longest, (count + LANES - 1) // LANES)
-            settle_places(wide, tape.wide.own)
-            if self.zeros is None:
-                self.zeros = Doubles(wide.at.states * wide.at.hidden_width)
-            wide.zeros, wide.fresh = self.zeros.start, self.zeros.start - wide.at.h
+        except MemoryError:     # one after the other needs less
+            return tape
+        self.window.wide = wide
+        settle_places(wide, tape.wide.own)
+        if self.zeros is None:
+            self.zeros = Doubles(wide.at.states * wide.at.hidden_width)
+        wide.zeros, wide.fresh = self.zeros.start, self.zeros.start - wide.at.h
         return tape
 
 

@@ -38,10 +38,10 @@ cdef int train_batch(Network* net, Tape tape, Window* window, Work* work) except
         window.straight = count == 1 and may_go_straight(net, steps)
         use_for(net, tape, steps * count)
         begin_backward(net, tape, steps)
-        if window.wide and count >= FEWEST:
+        if window.wide:
             add_window_in_lanes(net, tape, window, work)
         else:
-            add_window(net, tape, window, 0, work)
+            add_window(net, tape, window, 0, count, work)
         any_bad = False
         for lane in range(at.lanes):       # those whose pass is not complete have their validation loss yet to come
             of = window.of[lane]
@@ -126,7 +126,7 @@ cdef int gradient_of(Network* net, Tape tape, Window* window, Work* work) except
     use_for(net, tape, 2)
     begin_backward(net, tape, 2)
     fill(tape.states.start, window.of[0].count * net.at.states * net.at.hidden_width, 0.0)
-    return add_window(net, tape, window, 0, work)
+    return add_window(net, tape, window, 0, window.of[0].count, work)
 
 
 cdef int update_from(Network* net, Tape tape, Py_ssize_t steps, Work* work) except -1 nogil:

@@ -2,6 +2,7 @@
 
 lanes = LANES   # for fastrnn.many
 
+
 # ---- helpers: networks side by side ----
 
 cdef inline void copy_lane_of(Py_ssize_t length, double* alone, double* in_lanes, bint out) noexcept nogil:
@@ -251,6 +252,11 @@ cdef double* next_part(Buffer of, Py_ssize_t* end, Py_ssize_t rows, Py_ssize_t s
 
 # ---- the door ----
 
+def lanes_pay_for(Py_ssize_t units, /):
+    """How many lanes must have something to do, in the mean, that they take no longer than one after the other."""
+    return fewest_in_lanes(units)
+
+
 def train_in_lanes(network, Py_ssize_t longest, Py_ssize_t sequences, take, done, /):
     """Train what take() gives (jobs; None: there is none now), each as its network's _train() would.
 
@@ -266,11 +272,13 @@ def train_in_lanes(network, Py_ssize_t longest, Py_ssize_t sequences, take, done
         while True:
             any_left = False
             for lane in range(LANES):
-                job = take() if group.window.of[lane] == NULL else None
-                while job is not None and job.epochs == 0:
-                    done(job, None, None)
+                while group.window.of[lane] == NULL:
                     job = take()
-                if job is not None:
+                    if job is None:
+                        break
+                    if job.epochs == 0:
+                        done(job, None, None)
+                        continue
                     try:
                         group.begin(lane, job)
                     except Exception as error:
