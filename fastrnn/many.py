@@ -220,7 +220,8 @@ def kind_of_training(network: RNN) -> Hashable:
 def split(items: list[Any], network: RNN, work: Callable[[Any], int]) -> tuple[list[Any], list[Any]]:
     """Of those of one kind the ones for lanes, and the ones that run alone; both with the most work first.
 
-    A lane that has nothing left to do costs as much as before: what takes longer than lanes would be full runs alone.
+    A lane that has nothing left to do costs as much as before: what takes longer than lanes would be full runs alone,
+    and so do a few that are left over.
     """
     fewest, units = core.lanes_pay_for(network.hidden_size), network.hidden_size
     items = sorted(items, key=work, reverse=True)
@@ -230,7 +231,9 @@ def split(items: list[Any], network: RNN, work: Callable[[Any], int]) -> tuple[l
     while alone < len(items) and total < fewest * work(items[alone]):
         total -= work(items[alone])
         alone += 1
-    return items[alone:], items[:alone]
+    left = (len(items) - alone) % core.lanes
+    stop = len(items) - (left if left < fewest else 0)
+    return items[alone:stop], items[:alone] + items[stop:]
 
 
 # ---- trainings ----
