@@ -45,7 +45,7 @@ def main():
     print(f"{'ns a step':12}{'alone':>12}{'in lanes':>12}{'times':>12}")
     limits, fastrnn.many.UNITS_IN_LANES = fastrnn.many.UNITS_IN_LANES, dict.fromkeys(("elman", "gru", "lstm"), 10**9)
     for cell in ("elman", "gru", "lstm"):
-        for units in (1, 2, 4, 8, 16):
+        for units in (1, 2, 4, 8, 10, 12, 16, 24):
             one, other = trainings(cell, units), trainings(cell, units)
             times = in_turn({"alone": partial(alone, one), "lanes": partial(fastrnn.train_all, other, threads=1)})
             for a, b in zip(one, other, strict=True):
