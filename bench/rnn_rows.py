@@ -290,7 +290,7 @@ class PyTorchCompiled(PyTorch):
     calls. To compile the loss alone and leave the rest to autograd takes more than twice as long."""
 
     name = "PyTorch, compiled"
-    networks = ("elman", 16), ("gru", 2), ("gru", 16), ("lstm", 16)  # a few only: each compiles for about a minute
+    networks = ("elman", 16), ("gru", 2), ("gru", 16), ("lstm", 16)  # a few only: one compiles for up to 100 s
     steps = predict_steps = 100 * WINDOW
 
     def __init__(self):
