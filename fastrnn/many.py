@@ -297,12 +297,8 @@ class Trainer:
 
         def take() -> Any:
             nonlocal room, begun
-            room -= 1
-            begun = True
-            try:
-                job = group.jobs.popleft() if room >= 0 else None
-            except IndexError:
-                return None
+            room, begun = room - 1, True
+            job = group.take() if room >= 0 else None
             if job is not None:
                 self.begins()
             return job
@@ -317,8 +313,8 @@ class Trainer:
         except MemoryError:
             if begun:
                 raise
-            while group.jobs:  # one after the other they need less
-                self.train_alone(group.jobs.popleft())
+            while (job := group.take()) is not None:  # one after the other they need less
+                self.train_alone(job)
 
     def train_alone(self, one: Any) -> None:
         self.begins()
@@ -373,6 +369,13 @@ class Group:
             min(job.network.batch_size or count, count) for job, count in zip(jobs, counts, strict=True)
         )
         self.jobs = deque(jobs)
+
+    def take(self) -> Job | None:
+        """The next one, for any thread."""
+        try:
+            return self.jobs.popleft()
+        except IndexError:
+            return None
 
 
 class Done:
