@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Up to how many units lanes of networks pay, for each cell: measured by bench/many.py. How full they must be for it,
 # core.lanes_pay_for() says.
 UNITS_IN_LANES = {"elman": 16, "gru": 10, "lstm": 10}
+FULL = 4  # how often the sequences of a batch fill lanes by themselves: then no network waits for the slowest of eight
 
 # Networks of a piece of predict_all(), and numbers of its results: room for NumPy to take huge pages, from 4 MB on.
 MOST_AT_ONCE, NUMBERS_AT_ONCE = 64, 1 << 20
@@ -279,7 +280,10 @@ class Trainer:
             except Exception as error:
                 self.ends(training, error)
                 continue
-            kinds.setdefault(kind_of_training(network), []).append(job)
+            if job.sequences() >= FULL * core.lanes:
+                self.alone.append(job)
+            else:
+                kinds.setdefault(kind_of_training(network), []).append(job)
         for jobs in kinds.values():
             in_lanes, alone = split(jobs, jobs[0].network, Job.work)
             if in_lanes:
@@ -364,10 +368,7 @@ class Group:
         self.network, window = jobs[0].network, jobs[0].network.window
         longest = max(max(job.data.lengths) for job in jobs)
         self.longest = min(longest, window or longest)  # steps of a window
-        counts = [len(job.data.lengths) for job in jobs]
-        self.sequences = max(
-            min(job.network.batch_size or count, count) for job, count in zip(jobs, counts, strict=True)
-        )
+        self.sequences = max(job.sequences() for job in jobs)
         self.jobs = deque(jobs)
 
     def take(self) -> Job | None:

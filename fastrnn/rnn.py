@@ -140,6 +140,11 @@ class Job:
         epochs: int = self.epochs
         return epochs * sum(self.data.lengths)
 
+    def sequences(self) -> int:
+        """Of a batch, at most."""
+        count = len(self.data.lengths)
+        return min(self.network.batch_size or count, count)
+
     def begin(self, level: int = 5) -> None:
         """level : of the stack, where a warning belongs."""
         self.network._take_scales(self.data, level)

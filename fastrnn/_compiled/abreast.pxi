@@ -29,8 +29,8 @@ cdef bint round_pays(const Network* net, const Course* of, Py_ssize_t r) noexcep
 
 
 cdef int add_window_in_lanes(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:
-    """`add_window` of one network, to the same numbers: the sequences of its batch in the lanes of tape.wide, in rounds,
-    or where those do not pay one after the other."""
+    """`add_window` of one network, to the same numbers: the sequences of its batch in the lanes of tape.wide, in
+    rounds, or where those do not pay one after the other."""
     cdef Network* wide = window.wide
     cdef Course* of = window.of[0]
     cdef Lane[LANES] lanes
