@@ -117,6 +117,29 @@ def test_the_same_as_one_after_the_other(fastrnn, seed, threads):
         assert told(one) == told(other)
 
 
+def online(fastrnn):
+    """Networks that learn from every step: of unlike lengths, some without weights, and two that diverge."""
+    draw = np.random.default_rng(0)
+    for seed, length in enumerate([30, 30, 7, 19, 30, 30, 1, 30, 30, 25, 30, 30]):
+        for lr in [0.1, 1e155] if seed == 3 else [0.1]:
+            x, y = draw.normal(size=(length, 2)), draw.normal(size=length)
+            weights = draw.integers(0, 3, length) / 2 + (np.arange(length) == 0) if seed % 4 == 1 else None
+            if weights is not None:
+                y[weights == 0] = np.nan
+            if seed == 8:
+                y[9] = 1e200  # its loss is infinite
+            options = {"input_size": 2, "window": 1, "lr": lr, "epochs": 2}
+            yield fastrnn.Training(fastrnn.RNN(3, **options, seed=seed), x, y, weights)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_online_as_one_after_the_other(fastrnn):
+    alone, together = one_after_the_other([*online(fastrnn)]), [*online(fastrnn)]
+    fastrnn.train_all(together)
+    assert [told(training) for training in together] == [told(training) for training in alone]
+    assert [isinstance(training.error, OverflowError) for training in together].count(True) == 2
+
+
 # ---- for users ----
 
 
