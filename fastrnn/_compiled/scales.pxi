@@ -133,7 +133,7 @@ cdef bint looks_scaled(const Data* data, Py_ssize_t size, Py_ssize_t column) noe
     cdef Look of
     while not data.counts[i]:
         i += 1
-    while not step_weight(data, i, t) > 0.0:
+    while t + 1 < data.lengths[i] and not step_weight(data, i, t) > 0.0:     # another thread may write to them
         t += 1
     first = values[(data.starts[i] + t) * size]
     memset(&of, 0, sizeof(of))
