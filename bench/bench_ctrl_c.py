@@ -15,18 +15,22 @@ ROUNDS = 6
 
 # Zeros that nobody writes to take no memory. One pass lasts some 2 s or more.
 CHILD = """
-from fastrnn import RNN, SimpleRNN
+from fastrnn import RNN, SimpleRNN, Training, train_all
 values = memoryview(bytes(8 * {length})).cast("d")
 network = {network}
 print("training", flush=True)
 try:
-    network.train(values, values, verbose=False)
+    if isinstance(network, list):
+        train_all([Training(one, values, values) for one in network])
+    else:
+        network.train(values, values, verbose=False)
 except KeyboardInterrupt:
     print("stopped", flush=True)
 """
 NETWORKS = {
     "SimpleRNN": ("SimpleRNN(epochs=100, seed=0)", 50_000_000),
     "RNN, an LSTM of 128": ("RNN(128, cell='lstm', seed=0)", 10_000_000),
+    "train_all, GRUs of 2 in lanes": ("[RNN(2, cell='gru', seed=seed) for seed in range(64)]", 1_000_000),
     "RNN, one window of 20,000 steps": ("RNN(64, cell='gru', window=None, seed=0)", 20_000),
 }
 

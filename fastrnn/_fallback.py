@@ -15,7 +15,7 @@ from math import exp, isfinite, nan
 
 from fastrnn._checks import check_length, check_list, diverged, not_negative, number
 from fastrnn._plain.many import evaluate_in_lanes as evaluate_in_lanes
-from fastrnn._plain.many import lanes_pay_for as lanes_pay_for
+from fastrnn._plain.many import fewest_in_lanes_of as fewest_in_lanes_of
 from fastrnn._plain.many import predict_in_lanes as predict_in_lanes
 from fastrnn._plain.many import train_in_lanes as train_in_lanes
 from fastrnn._plain.outputs import likeliest

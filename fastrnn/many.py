@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
     from typing import Any
 
-# Up to how many units lanes of networks pay, for each cell: measured by bench/many.py. How full they must be for it,
-# core.lanes_pay_for() says.
-UNITS_IN_LANES = {"elman": 16, "gru": 10, "lstm": 10}
 FULL = 4  # how often the sequences of a batch fill lanes by themselves: then no network waits for the slowest of eight
 
 # Networks of a piece of predict_all(), and numbers of its results: room for NumPy to take huge pages, from 4 MB on.
@@ -224,10 +221,9 @@ def split(items: list[Any], network: RNN, work: Callable[[Any], int]) -> tuple[l
     A lane that has nothing left to do costs as much as before: what takes longer than lanes would be full runs alone,
     and so do a few that are left over.
     """
-    fewest, units = core.lanes_pay_for(network.hidden_size), network.hidden_size
-    items = sorted(items, key=work, reverse=True)
+    fewest, items = core.fewest_in_lanes_of(network), sorted(items, key=work, reverse=True)
     total, alone = sum(map(work, items)), 0
-    if units > UNITS_IN_LANES[network.cell]:
+    if fewest > core.lanes:
         return [], items
     while alone < len(items) and total < fewest * work(items[alone]):
         total -= work(items[alone])

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -69,6 +70,21 @@ def backend(request):
 def fastrnn(backend):
     """The package, on each core in turn."""
     return load(backend)
+
+
+@pytest.fixture
+def interrupted_after():
+    """A function that has KeyboardInterrupt raised in the main thread after so many seconds."""
+    if not hasattr(signal, "setitimer"):
+        pytest.skip("there are no such signals on Windows")
+
+    def press(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, press)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")

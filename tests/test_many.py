@@ -2,7 +2,6 @@
 
 import copy
 import random
-import signal
 import time
 import warnings
 from math import inf
@@ -331,83 +330,51 @@ def test_scales_are_kept_after_an_update_alone(fastrnn, make):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
-def test_ctrl_c_leaves_every_network_whole(fastrnn, make, threads):
+@pytest.mark.parametrize("seconds", [0.05, 0.2])
+def test_ctrl_c_leaves_every_network_whole(fastrnn, make, threads, seconds, interrupted_after):
     """As after its last complete update; what has made none has no scales."""
-
-    def press(*_):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, press)
-    try:
-        for seconds in (0.05, 0.2):
-            trainings = [*make(11, epochs=10**6, window=None, standardize=True), *make(2, epochs=10**6, window=3)]
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-            with pytest.raises(KeyboardInterrupt):
-                fastrnn.train_all(trainings, threads=threads)
-            for training in trainings[:11]:
-                network, alone = (
-                    training.network,
-                    make(11, window=None, standardize=True)[training.network.seed].network,
-                )
-                assert (network.input_mean is not None) == (network._updates > 0)
-                alone.epochs = network._updates
-                if 0 < alone.epochs < 3000:
-                    alone.train(training.inputs, training.targets)
-                    assert network._memory == alone._memory
-                    assert network.state == alone.state
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    trainings = [*make(11, epochs=10**6, window=None, standardize=True), *make(2, epochs=10**6, window=3)]
+    interrupted_after(seconds)
+    with pytest.raises(KeyboardInterrupt):
+        fastrnn.train_all(trainings, threads=threads)
+    for seed, training in enumerate(trainings[:11]):
+        network, alone = training.network, make(11, window=None, standardize=True)[seed].network
+        assert (network.input_mean is not None) == (network._updates > 0)
+        alone.epochs = network._updates
+        if 0 < alone.epochs < 3000:
+            alone.train(training.inputs, training.targets)
+            assert network._memory == alone._memory
+            assert network.state == alone.state
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
-def test_after_ctrl_c_no_thread_runs_on(fastrnn, make):
-    def press(*_):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, press)
-    try:
-        for _ in range(3):
-            trainings = make(30, epochs=10**6, window=None)
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
-            with pytest.raises(KeyboardInterrupt):
-                fastrnn.train_all(trainings, threads=2)
-            left = [training.network._memory for training in trainings]
-            time.sleep(0.2)
-            assert left == [training.network._memory for training in trainings]
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+@pytest.mark.parametrize("seconds", [0.03, 0.05, 0.07])
+def test_ctrl_c_leaves_no_thread_at_work(fastrnn, make, seconds, interrupted_after):
+    trainings = make(30, epochs=10**6, window=None)
+    interrupted_after(seconds)
+    with pytest.raises(KeyboardInterrupt):
+        fastrnn.train_all(trainings, threads=2)
+    left = [training.network._memory for training in trainings]
+    time.sleep(0.2)
+    assert left == [training.network._memory for training in trainings]
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals on Windows")
-def test_ctrl_c_while_networks_learn_online(fastrnn, make):
+@pytest.mark.parametrize("seconds", [0.02, 0.05])
+def test_ctrl_c_while_networks_learn_online(fastrnn, make, seconds, interrupted_after):
     """As after the last step that all of them have learnt from: a loop of learn() comes to the same."""
-
-    def press(*_):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, press)
-    try:
-        for seconds in (0.02, 0.05):
-            trainings = make(11, epochs=10**6, window=1, optimizer="sgd")
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-            with pytest.raises(KeyboardInterrupt):
-                fastrnn.train_all(trainings)
-            for training in trainings:
-                network, alone = training.network, make(11, window=1, optimizer="sgd")[training.network.seed].network
-                alone.epochs, rest = divmod(network._updates, 40)
-                alone.train(training.inputs, training.targets)
-                if rest:
-                    alone.reset()
-                for x, y in zip(training.inputs[:rest], training.targets[:rest], strict=True):
-                    alone.learn(x, y)
-                assert network._memory == alone._memory
-                assert network.state == alone.state
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    trainings = make(11, epochs=10**6, window=1, optimizer="sgd")
+    interrupted_after(seconds)
+    with pytest.raises(KeyboardInterrupt):
+        fastrnn.train_all(trainings)
+    for seed, training in enumerate(trainings):
+        network, alone = training.network, make(11, window=1, optimizer="sgd")[seed].network
+        alone.epochs, rest = divmod(network._updates, 40)
+        alone.train(training.inputs, training.targets)
+        if rest:
+            alone.reset()
+        for x, y in zip(training.inputs[:rest], training.targets[:rest], strict=True):
+            alone.learn(x, y)
+        assert network._memory == alone._memory
+        assert network.state == alone.state
 
 
 @pytest.mark.parametrize("threads", [1, 2])

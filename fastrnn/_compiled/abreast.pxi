@@ -1,6 +1,6 @@
 # Part of _core.pyx: what is done in another way in lanes. It has no twin: one after the other gives the same.
 
-# ---- the sequences of a batch side by side ----
+# ---- where lanes pay: measured by bench/many.py ----
 
 cdef extern from *:
     """
@@ -11,13 +11,19 @@ cdef extern from *:
     #endif
     """
     enum:
-        WIDEST "FASTRNN_WIDEST"     # units up to which they pay, or have been measured: by bench/many.py
+        WIDEST "FASTRNN_WIDEST"     # units of one network whose weights are read for all lanes
 
 
-cdef inline double fewest_in_lanes(Py_ssize_t units) noexcept nogil:
-    """How many lanes must have something to do, in the mean, that they take no longer than one after the other."""
+cdef double fewest_in_lanes(const Layout* at, bint shared) noexcept nogil:
+    """How many lanes must have something to do, in the mean, that they take no longer than one after the other; with
+    too many units infinitely many. shared: the weights of one network are those of all lanes."""
+    cdef Py_ssize_t units = at.hidden_size, most = WIDEST if shared else 16 if at.gates_size == at.hidden_size else 10
+    if units > most:
+        return INFINITY
     return LANES * (0.375 if units <= 2 else 0.625 if units <= 4 else 0.875)
 
+
+# ---- the sequences of a batch side by side ----
 
 cdef bint round_pays(const Network* net, const Course* of, Py_ssize_t r) noexcept nogil:
     """Whether so many of a round of sequences are about as long as its longest: the same in every window."""
@@ -25,7 +31,7 @@ cdef bint round_pays(const Network* net, const Course* of, Py_ssize_t r) noexcep
     for k in range(r * LANES, min(of.count, (r + 1) * LANES)):
         length = of.data.lengths[of.batch[k]] if has_part(of, of.batch[k]) else 0
         longest, total = max(longest, length), total + length
-    return longest > 0 and total >= fewest_in_lanes(net.at.hidden_size) * longest
+    return longest > 0 and total >= fewest_in_lanes(&net.at, True) * longest
 
 
 cdef int add_window_in_lanes(Network* net, Tape tape, Window* window, Work* work) except -1 nogil:

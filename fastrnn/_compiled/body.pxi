@@ -218,7 +218,7 @@ cdef class HeldCourse:
         if self.settings.batch_size > 0:
             count = min(count, self.settings.batch_size)
         self.window.wide = NULL
-        if count < fewest_in_lanes(self.net.at.hidden_size) or self.net.at.hidden_size > WIDEST:
+        if count < fewest_in_lanes(&self.net.at, True):
             return tape
         wide[0], wide.at, wide.of = self.net, lay_out(body.spec, LANES), self.in_lanes
         take_kinds(wide, body.spec, True)

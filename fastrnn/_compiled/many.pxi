@@ -252,9 +252,9 @@ cdef double* next_part(Buffer of, Py_ssize_t* end, Py_ssize_t rows, Py_ssize_t s
 
 # ---- the door ----
 
-def lanes_pay_for(Py_ssize_t units, /):
-    """How many lanes must have something to do, in the mean, that they take no longer than one after the other."""
-    return fewest_in_lanes(units)
+def fewest_in_lanes_of(RNNCore network not None, /):
+    """How many lanes of such networks must have something to do that they take no longer than one after the other."""
+    return fewest_in_lanes(&network._body().net.at, False)
 
 
 def train_in_lanes(network, Py_ssize_t longest, Py_ssize_t sequences, take, done, /):

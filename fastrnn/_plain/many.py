@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 # ---- the door ----
 
 
-def lanes_pay_for(units: int, /) -> float:  # noqa: ARG001
-    """How many lanes must have something to do, in the mean, that they take no longer than one after the other."""
+def fewest_in_lanes_of(network: RNNCore, /) -> float:  # noqa: ARG001
+    """How many lanes of such networks must have something to do that they take no longer than one after the other."""
     return 1.0
 
 
