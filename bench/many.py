@@ -1,8 +1,8 @@
 """Where lanes pay: networks in lanes beside one after the other, and a batch beside an update a sequence.
 
 `python bench/many.py`; in one process, round by round in turn; each shows its fastest round, and what counts is the
-ratio. The first table says up to how many units lanes pay, the second the same of the sequences of a batch; what came of
-it stands in fastrnn/_compiled/abreast.pxi. lanes.py has what they give, beside others.
+ratio. The first table says up to how many units lanes pay, the second the same of the sequences of a batch; what came
+of it stands in fastrnn/_compiled/abreast.pxi. lanes.py has what they give, beside others.
 """
 
 import sys
