@@ -185,6 +185,7 @@ cdef int update_in_lanes(Network* net, Tape tape, Window* window, const double* 
     no_gradient(net, tape.proposal)
     gradients(net, row, 1, WHOLE, tape.proposal, work)
     update(net, tape, window)
+    tape.bound = INFINITY
     return 0
 
 

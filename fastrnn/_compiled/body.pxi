@@ -65,7 +65,7 @@ cdef class Body:
         self.zeros = Doubles(net.at.states * net.at.hidden_width)
         net.zeros = self.zeros.start
         net.fresh = net.zeros - net.at.h
-        self.views = parameter_views(&net.at, spec, self.memory, 0)
+        self.views = parameter_views(&net.at, spec, self.memory)
         self.state = Doubles(spec.state_size)
         self.scales = Doubles(2 * (spec.input_size + spec.target_size))
         self.is_ready = not spec.scales

@@ -189,24 +189,24 @@ cdef View matrix_view(Doubles owner, Py_ssize_t start, tuple shape, Py_ssize_t d
     return view
 
 
-cdef dict parameter_views(const Layout* at, spec, Doubles memory, Py_ssize_t lane):
+cdef dict parameter_views(const Layout* at, spec, Doubles memory):
     """A view of each parameter, by name, in the order of the spec."""
     cdef dict views = {}
-    cdef Py_ssize_t end = at.own, lanes = at.lanes
+    cdef Py_ssize_t end = at.own
     for name, shape in spec.shapes.items():
         if name == "w_input_hidden":
-            views[name] = matrix_view(memory, at.w_input_hidden + lane, shape, lanes, at.stride)
+            views[name] = matrix_view(memory, at.w_input_hidden, shape, 1, at.stride)
         elif name == "w_hidden_hidden":
-            views[name] = matrix_view(memory, at.w_hidden_hidden + lane, shape, lanes, at.stride)
+            views[name] = matrix_view(memory, at.w_hidden_hidden, shape, 1, at.stride)
         elif name == "b_hidden":
-            views[name] = matrix_view(memory, at.b_hidden + lane, shape, lanes, 1)
+            views[name] = matrix_view(memory, at.b_hidden, shape, 1, 1)
         elif name == "w_hidden_output":
-            views[name] = matrix_view(memory, at.w_hidden_output + lane, shape, at.hidden_width, lanes)
+            views[name] = matrix_view(memory, at.w_hidden_output, shape, at.hidden_width, 1)
         elif name == "b_output":
-            views[name] = matrix_view(memory, at.b_output + lane, shape, lanes, 1)
+            views[name] = matrix_view(memory, at.b_output, shape, 1, 1)
         else:       # of the cell's own
-            views[name] = matrix_view(memory, end + lane, shape, lanes, 1)
-            end += shape[0] * lanes
+            views[name] = matrix_view(memory, end, shape, 1, 1)
+            end += shape[0]
     return views
 
 
