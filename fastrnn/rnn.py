@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite, prod, sqrt
+from math import inf, isfinite, nan, prod, sqrt
 from struct import pack
 
 from fastrnn import _data
@@ -218,24 +218,8 @@ class Run:
 
     def give(self, result: Any) -> Any:
         """Rows of one prediction are flat."""
-        x, inputs, size = self.data, self.inputs, self.size
-        row = () if size == 1 and not self.hidden else (size,)
-        if x.given is None:
-            return self.give_one(result, inputs, x.lengths[0], row)
-        if dimensions(inputs) == 3:
-            return _data.give(result, inputs, (len(x.lengths), *row) if self.each else (*inputs.shape[:2], *row))
-        results, start = [], 0
-        for length, given in zip(x.lengths, x.given, strict=True):
-            stop = start + (1 if self.each else length) * size
-            results.append(self.give_one(result[start:stop], given, length, row))
-            start = stop
-        return results
-
-    def give_one(self, result: Any, like: Any, length: int, row: tuple[int, ...]) -> Any:
-        """Of one sequence."""
-        if not self.each:
-            return _data.give(result, like, (length, *row))
-        return _data.give(result, like, row, rows="other") if row else memoryview(result)[0]
+        row = () if self.size == 1 and not self.hidden else (self.size,)
+        return give_back(result, self.inputs, self.data, self.each, row)
 
 
 class Evaluation:
@@ -259,12 +243,33 @@ class Evaluation:
 
     def alone(self) -> float:
         """All of it, and the loss."""
-        return self.checked(self.network._evaluate(self.data, None))
+        return self.checked(self.network._evaluate(self.data, None, None))
 
     def checked(self, loss: float) -> float:
         if loss != loss:
             raise not_a_number()
         return loss
+
+
+def give_back(result: Any, inputs: Any, x: _data.Sequences, each: bool, row: tuple[int, ...] = ()) -> Any:
+    """What is one number, or one row, for every step of the inputs, or for each sequence, in their kind."""
+    if x.given is None:
+        return give_one(result, inputs, x.lengths[0], each, row)
+    if dimensions(inputs) == 3:
+        return _data.give(result, inputs, (len(x.lengths), *row) if each else (*inputs.shape[:2], *row))
+    results, start = [], 0
+    for length, given in zip(x.lengths, x.given, strict=True):
+        stop = start + (1 if each else length) * prod(row)
+        results.append(give_one(result[start:stop], given, length, each, row))
+        start = stop
+    return results
+
+
+def give_one(result: Any, like: Any, length: int, each: bool, row: tuple[int, ...]) -> Any:
+    """Of one sequence."""
+    if not each:
+        return _data.give(result, like, (length, *row))
+    return _data.give(result, like, row, rows="other") if row else memoryview(result)[0]
 
 
 class RNN(Base, core.RNNCore):
@@ -553,6 +558,24 @@ class RNN(Base, core.RNNCore):
         """
         return Evaluation(self, inputs, targets, sample_weight).alone()
 
+    def step_losses(self, inputs: Any, targets: Any, sample_weight: Any = None) -> Any:
+        """The loss of every step, of which evaluate() gives the weighted mean: with output "softmax" or binary cross-
+        entropy minus its log-likelihood.
+
+        T floats, in the kind of `inputs` (with return_sequences=False one for each sequence), NaN where sample_weight
+        is 0; inputs, targets and sample_weight as in train(). Nothing in the network changes. OverflowError where a
+        loss is not a number.
+        """
+        data = _data.take_examples(self._spec, inputs, targets, sample_weight)
+        self._check_parameters()
+        self._check_scales()
+        losses = _data.result_for(inputs, "d", len(data.targets) // self._spec.target_size)
+        for i in range(len(losses)):
+            losses[i] = nan
+        if (mean := self._evaluate(data, None, losses)) != mean:
+            raise not_a_number()
+        return give_back(losses, inputs, data.x, not self._spec.return_sequences)
+
     def gradients(self, inputs: Any, targets: Any, sample_weight: Any = None) -> tuple[float, dict[str, Any]]:
         """The loss of evaluate(), and its gradient by every parameter, by full backpropagation through each sequence.
 
@@ -564,7 +587,7 @@ class RNN(Base, core.RNNCore):
         self._check_parameters()
         self._check_scales()
         numbers = _data.zeros("d", self._spec.count)
-        loss = self._evaluate(data, numbers)
+        loss = self._evaluate(data, numbers, None)
         if not isfinite(loss) or core.find_not_finite(numbers) >= 0:
             raise OverflowError("the loss or its gradient is not finite: the parameters or inputs are too large")
         result, start = {}, 0

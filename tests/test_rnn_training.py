@@ -132,8 +132,10 @@ def all_of_it(core, seed):
         seen.append(("updates", network._updates, network._generator, packed(network._memory), packed(network._state)))
     seen.append(("losses", packed(losses), packed(measured)))
     gradient = buffer([0.0] * spec.count)
-    seen.append(("evaluate", packed([network._evaluate(data, None), network._evaluate(data, gradient)])))
+    seen.append(("evaluate", packed([network._evaluate(data, None, None), network._evaluate(data, gradient, None)])))
     seen.append(("gradient", packed(gradient)))
+    of_steps = buffer([-1.0] * (len(data.targets) // spec.target_size))
+    seen.append(("step losses", packed([network._evaluate(data, None, of_steps)]), packed(of_steps)))
     rows, steps = len(data.targets) // spec.target_size, sum(data.lengths)
     predictions, states = buffer([0.0] * (rows * spec.output_size)), buffer([0.0] * (steps * spec.hidden_size))
     network._predict(data.inputs, data.lengths, None, predictions, states)
@@ -307,6 +309,29 @@ def test_the_loss_is_the_weighted_mean(make):
             weight += w
     assert network.losses == [total / weight]
     assert network.evaluate(x, y, weights) == network.losses[0]
+    found = network.step_losses(x, y, weights)
+    for i, t in ((i, t) for i, n in enumerate(LENGTHS) for t in range(n)):
+        assert found[i][t] == alone[i][t] if weights[i][t] else found[i][t] != found[i][t]
+    assert [[*losses] for losses in network.step_losses(x, y)] == alone
+
+
+def test_step_losses_come_back_in_the_kind_of_the_inputs(fastrnn):
+    network = fastrnn.RNN(2, output="softmax", output_size=3, seed=0)
+    x, y = np.linspace(-1, 1, 12).reshape(2, 6, 1), np.arange(12).reshape(2, 6) % 3
+    losses = network.step_losses(x, y, y > 0)
+    assert losses.shape == (2, 6)
+    assert np.array_equal(np.isnan(losses), y == 0)
+    chances = np.take_along_axis(network.predict_proba(x), y[:, :, None], 2)[:, :, 0]
+    np.testing.assert_allclose(losses[y > 0], -np.log(chances[y > 0]), rtol=1e-14)
+    assert network.step_losses(x[0, :, 0], y[0]).shape == (6,)
+    assert network.step_losses(x[0, :, 0].tolist(), y[0]) == network.step_losses(x, y)[0].tolist()
+    one_each = fastrnn.RNN(2, return_sequences=False, seed=0)
+    assert one_each.step_losses(x, [0.5, np.nan], [1, 0])[0] == one_each.evaluate(x[0], 0.5)
+    assert one_each.step_losses([x[0], x[1, :3]], [0.5, 0.5])[1] == one_each.evaluate(x[1, :3], 0.5)
+    assert one_each.step_losses(x[0], 0.5) == one_each.evaluate(x[0], 0.5)
+    network.w_hidden_output = np.array([[1.7e308, 1.7e308], [-1.7e308, -1.7e308], [0.0, 0.0]])
+    with pytest.raises(OverflowError, match="the result is not a number"):
+        network.step_losses(x + 5.0, y)
 
 
 # ---- one target a sequence ----
@@ -785,6 +810,7 @@ def test_before_there_are_scales(fastrnn):
         "generate": lambda: network.generate([1.0], 3),
         "evaluate": lambda: network.evaluate([1.0], [1.0]),
         "gradients": lambda: network.gradients([1.0], [1.0]),
+        "step_losses": lambda: network.step_losses([1.0], [1.0]),
     }
     for name, call in calls.items():
         with pytest.raises(ValueError, match=r"has no input_mean yet: call train\(\) first, or set"):

@@ -49,7 +49,7 @@ cdef int train_batch(Network* net, Tape tape, Window* window, Work* work) except
             validation[lane] = of.validation if incomplete else NULL
             any_bad |= validation[lane] != NULL
         if any_bad:
-            evaluate(net, tape, validation, totals, work)
+            evaluate(net, tape, validation, totals, NULL, work)
         for lane in range(at.lanes):
             of = window.of[lane]
             if not has_window(of, window.start):
@@ -90,7 +90,7 @@ cdef int train_epoch(Network* net, Tape tape, Window* window, Work* work) except
             validation[lane] = NULL if of.shared else of.validation
             any_left |= validation[lane] != NULL
     if any_left:
-        evaluate(net, tape, validation, totals, work)
+        evaluate(net, tape, validation, totals, NULL, work)
     for lane in range(net.at.lanes):
         of = window.of[lane]
         if of:

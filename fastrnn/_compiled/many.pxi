@@ -345,6 +345,6 @@ def evaluate_in_lanes(list networks not None, list data not None, /):
                     held = HeldData(spec, data[i + lane])
                 held_by[lane], of[lane] = held, &held.data
         with nogil:
-            evaluate(&group.net, group.tape, of, totals, &work)
+            evaluate(&group.net, group.tape, of, totals, NULL, &work)
         losses += [totals[lane].loss / totals[lane].weight for lane in range(min(LANES, len(networks) - i))]
     return losses

@@ -74,6 +74,18 @@ cdef void add_in_lanes(const double* weights, const double* losses, Py_ssize_t s
         (<vector_t*> loss)[q], (<vector_t*> weight)[q] = loss_of[q], weight_of[q]
 
 
+# ---- helpers: losses, one by one ----
+
+cdef void put_losses(const Network* net, const double* rows, Py_ssize_t steps, const Lane* lane, Py_ssize_t t,
+                     double* losses) noexcept nogil:
+    """Write the losses that count to their places among those of all steps, or of all sequences."""
+    cdef Py_ssize_t row = net.at.row, k
+    for k in range(steps):
+        if rows[k * row + net.at.weight] != 0.0:
+            losses[lane.data.starts[lane.i] + lane.first + t + k if net.return_sequences else lane.i] = (
+                rows[k * row + net.at.loss])
+
+
 # ---- losses, added up ----
 
 cdef void add_losses(const Network* net, const double* rows, Py_ssize_t steps, total_t* totals,
@@ -97,8 +109,12 @@ cdef void add_losses(const Network* net, const double* rows, Py_ssize_t steps, t
             t += 1
 
 
-cdef int evaluate(Network* net, Tape tape, data_t* data, Total* totals, Work* work) except -1 nogil:
-    """The losses of all sequences that have a weight, with the parameters as they are."""
+cdef int evaluate(Network* net, Tape tape, data_t* data, Total* totals, double* losses, Work* work) except -1 nogil:
+    """The losses of all sequences that have a weight, with the parameters as they are.
+
+    losses : NULL or, of one network, takes that of every step that counts; with one target a sequence, of every sequence
+        that does.
+    """
     cdef Lane[LANES] lanes
     cdef total_t[LANES] of
     cdef Py_ssize_t[LANES] bad
@@ -126,6 +142,8 @@ cdef int evaluate(Network* net, Tape tape, data_t* data, Total* totals, Work* wo
             run_on(net, rows, steps, lanes, t)
             weigh(net, rows, steps, lanes, t)
             add_losses(net, rows, steps, of, bad)
+            if losses != NULL:
+                put_losses(net, rows, steps, lanes, t, losses)
             copy_state(&net.at, rows + steps * net.at.row, rows)
             look_for_signals(work, steps * net.at.work)
             t += steps

@@ -248,17 +248,21 @@ cdef class RNNCore:
         put_back_best(&body.net, of, 0)
         return of.best_epoch if of.best_epoch >= 0 else None
 
-    def _evaluate(self, data, gradient, /):
-        """The mean loss; `gradient` takes that of the parameters, row by row in their order, unless it is None."""
+    def _evaluate(self, data, gradient, losses, /):
+        """The mean loss. Unless None, `gradient` takes that of the parameters; or else `losses` those that count."""
         cdef Body body = self._body()
         cdef HeldCourse held = HeldCourse(body, data, None)
         cdef Buffer target = None if gradient is None else Buffer(gradient, PyBUF_WRITABLE)
+        cdef Buffer each = None if losses is None else Buffer(losses, PyBUF_WRITABLE)
         cdef Tape tape = held.begin(body, None, body.net.at.block if gradient is None else held.data.lengths.longest)
         cdef Work work = Work(0.0, NULL, NULL)
         held.settings.window = 0
         if gradient is None:
+            if each is not None:
+                each.hold_to(len(data.targets) // body.net.at.target_size)
             with nogil:
-                evaluate(&held.net, tape, <data_t*> &held.of.data, &held.of.total, &work)
+                evaluate(&held.net, tape, <data_t*> &held.of.data, &held.of.total,
+                         NULL if each is None else <double*> each.view.buf, &work)
         else:
             target.hold_to(body.spec.count)
             if tape.states.length < held.of.data.count * body.zeros.length:

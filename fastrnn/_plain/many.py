@@ -70,4 +70,4 @@ def predict_in_lanes(
 
 def evaluate_in_lanes(networks: list[RNNCore], data: list[_Examples], /) -> list[float]:
     """The mean loss of each of some networks of one kind, by its _evaluate()."""
-    return [network._evaluate(examples, None) for network, examples in zip(networks, data, strict=True)]
+    return [network._evaluate(examples, None, None) for network, examples in zip(networks, data, strict=True)]

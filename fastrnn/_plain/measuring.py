@@ -42,8 +42,11 @@ def add_losses(rows: list[Row], steps: int, total: Total) -> int:
     return bad
 
 
-def evaluate(net: Network, data: Data) -> Total:
-    """The losses of all sequences that have a weight, with the parameters as they are."""
+def evaluate(net: Network, data: Data, losses: memoryview[float] | None = None) -> Total:
+    """The losses of all sequences that have a weight, with the parameters as they are.
+
+    losses : takes that of every step that counts; with one target a sequence, of every sequence that does.
+    """
     total = Total()
     net.read()
     for i, length in enumerate(data.lengths):
@@ -53,6 +56,8 @@ def evaluate(net: Network, data: Data) -> Total:
             run_on(net, rows, 1, data, i, t)
             weigh(net, rows, 1, data, i, t)
             add_losses(rows, 1, total)
+            if losses is not None and rows[0].weight != 0.0:
+                losses[data.starts[i] + t if net.spec.return_sequences else i] = rows[0].loss
             state = rows[1].state
     return total
 

@@ -266,12 +266,16 @@ class RNNCore:
         put_back_best(net, of)
         return of.best_epoch if of.best_epoch >= 0 else None
 
-    def _evaluate(self, data: _Examples, gradient: memoryview[float] | None, /) -> float:
-        """The mean loss; `gradient` takes that of the parameters, row by row in their order, unless it is None."""
+    def _evaluate(
+        self, data: _Examples, gradient: memoryview[float] | None, losses: memoryview[float] | None, /
+    ) -> float:
+        """The mean loss. Unless None, `gradient` takes that of the parameters; or else `losses` those that count."""
         net = self._net.copy()  # training may run around a signal handler, or in another thread
         of = Data(net, data)
         if gradient is None:
-            return evaluate(net, of).mean
+            if losses is not None:
+                check_length(losses, len(data.targets) // net.spec.target_size)
+            return evaluate(net, of, losses).mean
         check_length(gradient, net.spec.count)
         loss, by = gradient_of(net, of)
         gradient[:] = doubles([g for rows in by.values() for row in rows for g in row])
