@@ -102,7 +102,7 @@ def take_rows(values: Any, name: str, width: int, finite: bool = True) -> memory
 def take_column(values: Any, name: str) -> memoryview[float]:
     """take(), of T rows of one number too."""
     values = _opened(values, name)
-    is_column = depth(values) == 2 and _row_length(values) == 1
+    is_column = depth(values) == 2 and row_length(values) == 1
     return take_rows(values, name, 1) if is_column else take(values, name)
 
 
@@ -132,7 +132,7 @@ def take_sequences(values: Any, name: str, width: int, several: bool = False, fi
     if levels == 2 and width == 1 and isinstance(values, (list, tuple)):
         several = several or any(_length(row) != 1 for row in values)
     elif levels == 2 and width == 1 and several:
-        length = _row_length(values) or 0
+        length = row_length(values) or 0
         numbers = take_rows(values, name, length, finite)
         return Sequences(name, width, numbers, [length] * values.shape[0], several=True)
     elif levels > 3:
@@ -424,7 +424,7 @@ def _opened(values: Any, name: str) -> Any:
     return values
 
 
-def _row_length(values: Any) -> int | None:
+def row_length(values: Any) -> int | None:
     """How long the rows of a table are, by its shape or by the first."""
     if dimensions(values) is not None:
         shape = attribute(values, "shape")
@@ -647,7 +647,7 @@ def _take_one_each(values: Any, name: str, width: int, x: Sequences, classes: bo
         numbers = _take(values, name, None, finite=False)
         if len(numbers) != width:
             raise ValueError(f"{wanted}, and it has {len(numbers)}")
-    elif levels > 2 or (levels == 2 and width == 1 and _row_length(values) != 1):
+    elif levels > 2 or (levels == 2 and width == 1 and row_length(values) != 1):
         raise ValueError(f"{wanted}, not several: return_sequences is False")
     else:
         numbers = take_rows(values, name, width, finite=False)

@@ -88,7 +88,12 @@ def train_all(trainings: Iterable[Training], *, threads: int | None = None, prog
         seen.add(id(training.network))
     for training in listed:
         training.error = None
-    Trainer(listed, number_of(threads), progress).run()
+    shown = Done(len(listed)) if progress else None
+    try:
+        Trainer(listed, number_of(threads), shown).run()
+    finally:
+        if shown is not None:
+            shown.end()
     failed = [i for i, training in enumerate(listed) if training.error is not None]
     if failed:
         import warnings  # here, as threading elsewhere: they cost as much as half of fastrnn
@@ -108,6 +113,7 @@ def predict_all(
     networks: Iterable[RNN | SimpleRNN],
     inputs: Any,
     targets: Any = None,
+    sample_weight: Any = None,
     *,
     each: bool = False,
     method: str = "predict",
@@ -122,15 +128,15 @@ def predict_all(
     ----------
     networks : RNNs or SimpleRNNs.
     inputs : what `method` takes, the same for all networks; it is looked at and held once.
-    targets : with method="evaluate" likewise, and else None.
-    each : inputs, and targets, are lists with such data for each network.
+    targets, sample_weight : with method="evaluate" likewise, and else None.
+    each : inputs, targets and sample_weight are lists with such data for each network.
     method : "predict", "predict_proba", "hidden_states" or, of RNNs, "evaluate".
     threads : as with train_all().
 
     Returns
     -------
-    list of what `network.predict(inputs)`, or `network.evaluate(inputs, targets)`, returns, for each network. NumPy
-    arrays may be parts of a larger one: copy those that are to be kept when the others are not.
+    list of what `network.predict(inputs)`, or `network.evaluate(inputs, targets, sample_weight)`, returns, for each
+    network. NumPy arrays may be parts of a larger one: copy those that are to be kept when the others are not.
 
     Raises
     ------
@@ -150,11 +156,17 @@ def predict_all(
             raise TypeError(f"networks[{i}] is a {type(network).__name__}, which has no {method}()")
     if method == "evaluate" and targets is None:
         raise ValueError("method='evaluate' needs targets")
-    if method != "evaluate" and targets is not None:
-        raise ValueError(f"targets are for method='evaluate', and method is {method!r}")
+    given = {"targets": targets, "sample_weight": sample_weight}
+    for name, values in given.items():
+        if method != "evaluate" and values is not None:
+            raise ValueError(f"{name} is for method='evaluate', and method is {method!r}")
     of_inputs = data_of_each(inputs, "inputs", len(listed), each)
-    of_targets = data_of_each(targets, "targets", len(listed), each and targets is not None)
-    return Runner(listed, of_inputs, of_targets, method, number_of(threads)).run()
+    of_targets, weights = (data_of_each(of, name, len(listed), each and of is not None) for name, of in given.items())
+    runner = Runner(listed, of_inputs, of_targets, weights, method, number_of(threads))
+    if runner.errors:
+        first = min(runner.errors)
+        raise named(runner.errors[first], first)
+    return runner.results
 
 
 def data_of_each(values: Any, name: str, networks: int, each: bool) -> list[Any]:
@@ -239,13 +251,13 @@ def split(items: list[Any], network: RNN, work: Callable[[Any], int]) -> tuple[l
 class Trainer:
     """One call of train_all()."""
 
-    def __init__(self, trainings: list[Training], threads: int, progress: bool) -> None:
+    def __init__(self, trainings: list[Training], threads: int, progress: Done | None) -> None:
         self.trainings, self.workers = trainings, Workers(threads)
         self.first: list[Job] = []  # that take longer than the lanes of their kind would
         self.groups: list[Group] = []
         self.alone: list[Any] = []  # other jobs, and trainings by a method that is not RNN's
         self.begun: dict[int, tuple[Job, Training]] = {}  # until they end
-        self.progress = Done(len(trainings)) if progress else None
+        self.progress = progress
 
     def run(self) -> None:
         try:
@@ -256,8 +268,6 @@ class Trainer:
         finally:
             for job, _ in self.begun.values():  # after an exception
                 job.end()
-            if self.progress is not None:
-                self.progress.end()
 
     # ---- before ----
 
@@ -426,35 +436,38 @@ class Done:
 
 
 class Runner:
-    """One call of predict_all()."""
+    """One call of predict_all(): bad data of a network are an error at once, a result that is not finite one of its
+    `errors`."""
 
-    def __init__(self, networks: list[Any], inputs: list[Any], targets: list[Any], method: str, threads: int) -> None:
+    def __init__(
+        self,
+        networks: list[Any],
+        inputs: list[Any],
+        targets: list[Any],
+        weights: list[Any],
+        method: str,
+        threads: int,
+    ) -> None:
         self.workers, self.results = Workers(threads), [None] * len(networks)
         self.errors: dict[int, Exception] = {}  # by the place of the network
         self.alone: list[tuple[Any, ...]] = []  # what settle() takes
         self.kinds: dict[Hashable, list[tuple[int, Any]]] = {}
         memory = Memory()
-        for i, (network, x, y) in enumerate(zip(networks, inputs, targets, strict=True)):
+        for i, (network, x, y, w) in enumerate(zip(networks, inputs, targets, weights, strict=True)):
             if getattr(type(network), method) is not getattr(RNN, method):  # SimpleRNN's, or a subclass's own
-                self.alone.append((i, getattr(network, method), x, *([y] if method == "evaluate" else [])))
+                self.alone.append((i, getattr(network, method), x, *([y, w] if method == "evaluate" else [])))
                 continue
             run: Run | Evaluation
             try:
                 if method == "evaluate":
-                    run = Evaluation(network, x, y, take=memory.take_examples)
+                    run = Evaluation(network, x, y, w, take=memory.take_examples)
                 else:
                     run = Run(network, method, x, take=memory.take_sequences)
             except Exception as error:
                 raise named(error, i) from None
             self.kinds.setdefault(kind_of(network), []).append((i, run))
         self.do_in_lanes = self.evaluate_in_lanes if method == "evaluate" else self.predict_in_lanes
-
-    def run(self) -> list[Any]:
         self.workers.do([*self.pieces()])
-        if self.errors:
-            first = min(self.errors)
-            raise named(self.errors[first], first)
-        return self.results
 
     def pieces(self) -> Iterator[tuple[Callable[[Any], None], Any]]:
         """Networks for lanes, so many that a slow piece does not hold up the rest, then those that run alone."""

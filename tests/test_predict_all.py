@@ -216,7 +216,7 @@ def test_bad_calls_say_what_is_wrong(fastrnn, make):
             lambda: predict_all([networks[0], simple], WAVE, WAVE, method="evaluate"),
         ),
         (ValueError, "method='evaluate' needs targets", lambda: predict_all(networks, WAVE, method="evaluate")),
-        (ValueError, "targets are for method='evaluate', and method is", lambda: predict_all(networks, WAVE, WAVE)),
+        (ValueError, "targets is for method='evaluate', and method is", lambda: predict_all(networks, WAVE, WAVE)),
         (
             ValueError,
             "inputs must be a list with one for each network: there are 3 networks, and it has 2",

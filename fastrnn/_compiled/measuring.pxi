@@ -112,8 +112,8 @@ cdef void add_losses(const Network* net, const double* rows, Py_ssize_t steps, t
 cdef int evaluate(Network* net, Tape tape, data_t* data, Total* totals, double* losses, Work* work) except -1 nogil:
     """The losses of all sequences that have a weight, with the parameters as they are.
 
-    losses : NULL or, of one network, takes that of every step that counts; with one target a sequence, of every sequence
-        that does.
+    losses : NULL or, of one network, takes that of every step that counts; with one target a sequence, of every
+        sequence that does.
     """
     cdef Lane[LANES] lanes
     cdef total_t[LANES] of
