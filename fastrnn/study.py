@@ -132,8 +132,10 @@ def cross_validate(
     if by is not None:
         people, groups = people_of(people, by, inputs, targets, sample_weight, groups, each)
     elif not (isinstance(people, dict) and people):
-        what = "a table with by=" if hasattr(people, "columns") else f"not {type_name(people)}"
-        raise TypeError(f"people must be a dict from each person to (inputs, targets), or {what}")
+        fault = "empty" if isinstance(people, dict) else type_name(people)
+        raise TypeError(
+            f"people must be a dict from each person to (inputs, targets), or a table with by=, not {fault}"
+        )
     if groups is None:
         groups = dict.fromkeys(people)
     elif not (isinstance(groups, dict) and groups.keys() >= people.keys()):
@@ -227,7 +229,7 @@ class Study:
             sum(len(part.errors) for part in self.rows.parts),
         )
         told = f", {failed:,} failed" if failed else ""
-        return f"Study({people:,} people, {len(self.rows):,} networks{told}, {len(self.chosen):,} chosen)"
+        return f"Study({people:,} people, {len(self.rows):,} rows{told}, {len(self.chosen):,} chosen)"
 
 
 class Chosen:
