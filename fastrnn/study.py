@@ -30,7 +30,7 @@ from fastrnn._kinds import Spec
 from fastrnn._network import kinds, made
 from fastrnn._threads import number_of
 from fastrnn.many import Done, Runner, Trainer, Training
-from fastrnn.rnn import RNN, give_back
+from fastrnn.rnn import RNN
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, for the names that it alone needs
 if TYPE_CHECKING:
@@ -238,14 +238,14 @@ class Chosen:
     person, outer : whose it is, and for which outer fold.
     row : its row of Study.rows.
     network : the RNN, as its training has left it.
-    step_losses : the loss of every step of the outer fold, as RNN.step_losses() gives them for the person's inputs: NaN
-        at all others. Without return_sequences that of every sequence.
+    step_losses : array.array of floats, the loss of every step of the outer fold (with return_sequences=False of every
+        sequence), in the order of the sequences: as many as nested_folds() gives a weight in `test`. With output
+        "softmax" or "sigmoid" they are minus the log-likelihoods.
     """
 
-    def __init__(self, person: Person, row: dict[str, Any], i: int, network: Any, losses: array[float]) -> None:
+    def __init__(self, row: dict[str, Any], network: Any, step_losses: array[float]) -> None:
         self.person, self.outer, self.row = row["person"], row["outer"], row
-        self.network, self._i, self._flat = network, i, losses
-        self.step_losses = give_back(memoryview(losses), person.inputs, person.examples.x, person.each)
+        self.network, self.step_losses = network, step_losses
 
     def __repr__(self) -> str:
         return f"Chosen(person={self.person!r}, outer={self.outer}, {self.network!r})"
@@ -413,6 +413,7 @@ class Part:
         self.plan, self.person, self.outer = plan, person, outer
         self.numbers, self.errors = array("d", numbers), errors
         self.chosen: list[Chosen] = []
+        self.places: list[int] = []  # of the rows of `chosen`
 
     def __len__(self) -> int:
         return 1 if self.outer is None else len(self.numbers) // len(NUMBERS)
@@ -469,9 +470,13 @@ class Fits:
             i = places[id(row)]
             network = self.trainings[i].network
             data = _data.take_again(network._spec, self.person.examples, self.weights[i][2], "")
-            step_losses = array("d", [nan]) * (len(data.targets) // network._spec.target_size)
-            network._evaluate(data, None, memoryview(step_losses))
-            part.chosen.append(Chosen(self.person, row, i, network, step_losses))
+            of_steps = array("d", [nan]) * (len(data.targets) // network._spec.target_size)
+            network._evaluate(data, None, memoryview(of_steps))
+            counting = array(
+                "d", [loss for loss in of_steps if not isnan(loss)]
+            )  # evaluate() has shown that none is NaN
+            part.chosen.append(Chosen(row, network, counting))
+            part.places.append(i)
         return part
 
 
@@ -562,11 +567,11 @@ class Store:
     def write(self, part: Part, person: Person) -> None:
         chosen = [
             {
+                "row": i,
                 "network": b64encode(_files.encode(RNN, one.network.__getstate__())).decode(),
-                "i": one._i,
-                "step_losses": [*one._flat],
+                "step_losses": [*one.step_losses],
             }
-            for one in part.chosen
+            for i, one in zip(part.places, part.chosen, strict=True)
         ]
         told = {"digest": person.digest, "numbers": [*part.numbers], "errors": part.errors, "chosen": chosen}
         assert part.outer is not None
@@ -587,5 +592,6 @@ class Store:
         for one in told["chosen"]:
             data = b64decode(one["network"])
             network = made(*_files.decode(BytesIO(data), len(data), kinds()))
-            part.chosen.append(Chosen(person, part.row(one["i"]), one["i"], network, array("d", one["step_losses"])))
+            part.places.append(one["row"])
+            part.chosen.append(Chosen(part.row(one["row"]), network, array("d", one["step_losses"])))
         return part
