@@ -430,6 +430,16 @@ class Part:
             row[name] = None if isnan(value) else int(value) if name in ("epochs_run", "best_epoch") else value
         return row
 
+    def choose(self, select: Callable[[list[dict[str, Any]]], Any]) -> list[int]:
+        """The places of the rows that `select` chooses."""
+        rows = {i: self.row(i) for i in range(len(self)) if i not in self.errors}
+        places = {id(row): i for i, row in rows.items()}
+        chosen = select([*rows.values()]) if rows else []
+        listed = [chosen] if isinstance(chosen, dict) else [*chosen] if is_several(chosen) else [None]
+        if not {*map(id, listed)} <= places.keys():
+            raise ValueError("select must return one or some of the rows that it is given")
+        return [places[id(row)] for row in listed]
+
 
 class Fits:
     """A person's outer fold while its networks are trained."""
@@ -461,13 +471,8 @@ class Fits:
                 errors[i], found = f"{type(found).__name__}: {found}", [nan] * 3
             numbers += [len(network.losses), best, *found, *self.trials[i]]
         part = Part(self.plan, self.key, self.outer, numbers, errors)
-        rows = [part.row(i) for i in range(len(part)) if i not in errors]
-        places = dict(zip(map(id, rows), (i for i in range(len(part)) if i not in errors), strict=True))
-        chosen = select(rows) if rows else []
-        for row in [chosen] if isinstance(chosen, dict) else chosen:
-            if id(row) not in places:
-                raise ValueError("select must return some of the rows that it is given")
-            i = places[id(row)]
+        part.places = part.choose(select)
+        for i in part.places:
             network = self.trainings[i].network
             data = _data.take_again(network._spec, self.person.examples, self.weights[i][2], "")
             of_steps = array("d", [nan]) * (len(data.targets) // network._spec.target_size)
@@ -475,8 +480,7 @@ class Fits:
             counting = array(
                 "d", [loss for loss in of_steps if not isnan(loss)]
             )  # evaluate() has shown that none is NaN
-            part.chosen.append(Chosen(row, network, counting))
-            part.places.append(i)
+            part.chosen.append(Chosen(part.row(i), network, counting))
         return part
 
 
@@ -500,7 +504,7 @@ class Work:
         if self.store is not None:
             person.digest = self.plan.digest_of(person)
         for outer in range(len(person.folds)):
-            part = None if self.store is None else self.store.read(self.plan, key, person, outer)
+            part = None if self.store is None else self.store.read(self.plan, key, person, outer, self.select)
             self.parts.append(part)
             if part is None:
                 self.waiting[len(self.parts) - 1] = Fits(self.plan, key, person, outer)
@@ -577,7 +581,7 @@ class Store:
         assert part.outer is not None
         _files.write(self.name_of(part.person, part.outer), json.dumps(told).encode())
 
-    def read(self, plan: Plan, key: Any, person: Person, outer: int) -> Part | None:
+    def read(self, plan: Plan, key: Any, person: Person, outer: int, select: Any) -> Part | None:
         name = self.name_of(key, outer)
         try:
             with open(name, "rb") as file:
@@ -589,9 +593,11 @@ class Store:
                 f"{name} is of another study, with other data, folds, options or seeds: name another store"
             )
         part = Part(plan, key, outer, told["numbers"], {int(i): error for i, error in told["errors"].items()})
+        part.places = [one["row"] for one in told["chosen"]]
+        if part.choose(select) != part.places:
+            raise ValueError(f"of {name} `select` chooses networks that were not kept: name another store")
         for one in told["chosen"]:
             data = b64decode(one["network"])
             network = made(*_files.decode(BytesIO(data), len(data), kinds()))
-            part.places.append(one["row"])
             part.chosen.append(Chosen(part.row(one["row"]), network, array("d", one["step_losses"])))
         return part

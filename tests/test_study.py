@@ -234,8 +234,9 @@ def test_select_is_ones_own():
     table = pd.DataFrame(study.rows)
     best = table.loc[table.groupby(["person", "outer"], sort=False).validation_loss.idxmin()]
     assert [c.row for c in study.chosen] == best.to_dict("records")
-    with pytest.raises(ValueError, match="select must return some of the rows"):
-        cross_validate(PEOPLE, GRID, **SMALL, select=lambda rows: [dict(rows[0])])
+    for chosen in (lambda rows: [dict(rows[0])], lambda rows: None, lambda rows: [0]):  # noqa: ARG005
+        with pytest.raises(ValueError, match="select must return one or some of the rows"):
+            cross_validate(PEOPLE, GRID, **SMALL, select=chosen)
 
 
 def test_equal_losses_choose_the_first():
@@ -446,6 +447,13 @@ def test_a_store_gives_the_same_study_and_trains_nothing_again(tmp_path, monkeyp
 
 
 Trainer = fastrnn.study.Trainer
+
+
+def test_a_store_knows_what_else_would_be_chosen(tmp_path):
+    cross_validate(PEOPLE, GRID, **SMALL, store=tmp_path)
+    assert cross_validate(PEOPLE, GRID, **SMALL, store=tmp_path, select=lambda rows: lowest_loss(rows)).chosen
+    with pytest.raises(ValueError, match="`select` chooses networks that were not kept: name another store"):
+        cross_validate(PEOPLE, GRID, **SMALL, store=tmp_path, select=lambda rows: rows[0])
 
 
 @pytest.mark.parametrize(
