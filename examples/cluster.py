@@ -1,4 +1,4 @@
-"""A thousand networks beyond one process: at home, through joblib and through Dask, in chunks of 64 and of 256.
+"""A thousand networks beyond one process: at home, through joblib and through Dask, in chunks of 1 to 256.
 
 `pip install fastrnn numpy joblib distributed`, then `python cluster.py` prints a table; docs/cluster.md explains the
 functions. `python cluster.py FOLDER N OF` is task N of an array job of OF tasks: it leaves its networks in FOLDER.
@@ -6,6 +6,7 @@ functions. `python cluster.py FOLDER N OF` is task N of an array job of OF tasks
 
 import sys
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -20,12 +21,11 @@ def study(networks=1_000, epochs=100):
     draw = np.random.default_rng(0)
     inputs = draw.integers(0, 2, (9, 150, 3)).astype(float)  # nine sessions: two choices and a reward
     choices = np.where(inputs[:, :, 2] > 0, inputs[:, :, 0], draw.integers(0, 2, (9, 150)))
-    old = np.repeat(np.arange(9) < 8, 150).reshape(9, 150)  # the ninth session validates
-    options = dict(cell="gru", input_size=3, output="sigmoid", window=None, batch_size=None, optimizer="adam", lr=0.02)
-    return [
-        Training(RNN(2, epochs=epochs, seed=seed, **options), inputs, choices, old, (inputs, choices, ~old))
-        for seed in range(networks)
-    ]
+    old = np.repeat(np.arange(9) < 8, 150).reshape(9, 150)
+    validation = inputs, choices, ~old  # the ninth session; made once, so that a chunk holds it once
+    options = {"cell": "gru", "input_size": 3, "output": "sigmoid", "window": None, "batch_size": None}
+    networks = [RNN(2, optimizer="adam", lr=0.02, epochs=epochs, seed=seed, **options) for seed in range(networks)]
+    return [Training(network, inputs, choices, old, validation) for network in networks]
 
 
 def chunks_of(trainings, size):
@@ -36,10 +36,6 @@ def run(number, chunk):
     return number, train_all(chunk, threads=1)  # a worker for each CPU
 
 
-def in_order(done):
-    return [training for _, chunk in sorted(done.items()) for training in chunk]
-
-
 def with_joblib(chunks, processes=2, attempts=3):
     done = {}
     while len(done) < len(chunks):
@@ -47,53 +43,49 @@ def with_joblib(chunks, processes=2, attempts=3):
         try:
             done.update(Parallel(n_jobs=processes, return_as="generator_unordered")(left))
         except BrokenProcessPool:  # a worker was killed, and joblib has ended the others: what is not home runs again
-            attempts -= 1
-            if not attempts:
+            if not (attempts := attempts - 1):
                 raise
-    return in_order(done)
+    return [one for _, chunk in sorted(done.items()) for one in chunk]
 
 
 def with_dask(client, chunks):
     futures = as_completed(client.map(run, range(len(chunks)), chunks, pure=False), with_results=True)
-    return in_order(dict(result for _, result in futures))
+    return [one for _, chunk in sorted(result for _, result in futures) for one in chunk]
 
 
 def share(trainings, folder, n, of, size=64):
     Path(folder).mkdir(parents=True, exist_ok=True)
-    mine = [(Path(folder, f"{i}.safetensors"), one) for i, one in enumerate(trainings) if i % of == n % of]
-    for chunk in chunks_of([(path, training) for path, training in mine if not path.exists()], size):
-        train_all(training for _, training in chunk)  # on the CPUs that the task has
-        for path, training in chunk:
-            if training.error is None:
-                training.network.save(path)
+    mine = [(Path(folder, f"{i}.safetensors"), trainings[i]) for i in range(n % of, len(trainings), of)]
+    for chunk in chunks_of([(path, one) for path, one in mine if not path.exists()], size):
+        train_all(one for _, one in chunk)
+        for path, one in chunk:
+            if one.error is None:
+                one.network.save(path)
+
+
+def measure(where, train, size, trainings):
+    start = perf_counter()
+    trained = train(chunks_of(trainings, size))
+    print(f"{where:22} {len(trainings):>5} networks, {size:>5} a chunk {perf_counter() - start:8.2f} s", flush=True)
+    return [(training.network, training.network.losses) for training in trained]
+
+
+def at_home(chunks):
+    return [training for chunk in chunks for training in train_all(chunk, threads=2)]
 
 
 def main():
-    def row(where, size, train):
-        trainings = study()
-        start = perf_counter()
-        trained = train(trainings)
-        seconds = perf_counter() - start
-        same = all(
-            one.network == other.network and one.network.losses == other.network.losses
-            for one, other in zip(trained, at_home or trained, strict=True)
-        )
-        print(f"{where:28} {size:>5} {seconds:8.2f} s{'' if same else '   other bits!'}", flush=True)
-        return trained
-
-    at_home = []
-    at_home = row("at home, threads=2", "", lambda trainings: train_all(trainings, threads=2))
+    measure("at home, two threads", at_home, 8, study(8, 1))  # what is loaded later is loaded
+    expected = measure("at home, two threads", at_home, 1_000, study())
+    measure("joblib begins", with_joblib, 1, study(2, 1))
+    for size in 1, 8, 64, 256:
+        assert measure("joblib, two processes", with_joblib, size, study()) == expected
     start = perf_counter()
-    with_joblib(chunks_of(study(2, 1), 1))
-    print(f"joblib's two processes begin       {perf_counter() - start:8.2f} s", flush=True)
-    for size in 64, 256:
-        row("joblib, two processes", size, lambda trainings: with_joblib(chunks_of(trainings, size)))  # noqa: B023
-    start = perf_counter()
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
-        with_dask(client, chunks_of(study(2, 1), 1))
-        print(f"Dask's two processes begin         {perf_counter() - start:8.2f} s", flush=True)
-        for size in 64, 256:
-            row("Dask, two processes", size, lambda trainings: with_dask(client, chunks_of(trainings, size)))  # noqa: B023
+    with LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client:
+        print(f"Dask's two processes are there after {perf_counter() - start:.2f} s", flush=True)
+        measure("Dask begins", partial(with_dask, client), 1, study(2, 1))
+        for size in 1, 8, 64, 256:
+            assert measure("Dask, two processes", partial(with_dask, client), size, study()) == expected
 
 
 if __name__ == "__main__":
