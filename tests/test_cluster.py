@@ -25,7 +25,7 @@ PAGE = (FOLDER / "docs" / "cluster.md").read_text(encoding="utf-8")
 EXAMPLE = (FOLDER / "examples" / "cluster.py").read_text(encoding="utf-8")
 RUN, JOBLIB, DASK, SHARE = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 DASK, MAIN, IN_DASK = DASK.partition("if __name__ ")
-(TASK,) = re.findall(r"^python cluster.py (.*)$", PAGE, re.MULTILINE)
+(TASK,) = re.findall(r"'python cluster.py (.*)'", PAGE)
 
 # ---- pickles ----
 
