@@ -1,6 +1,6 @@
 """A thousand networks beyond one process: at home, through joblib and through Dask, in chunks of 1 to 256.
 
-`pip install fastrnn numpy joblib distributed`, then `python cluster.py` prints a table; docs/cluster.md explains the
+`pip install numpy joblib distributed`, then `python cluster.py` prints a table; docs/cluster.md explains the
 functions. `python cluster.py FOLDER N OF` is task N of an array job of OF tasks: it leaves its networks in FOLDER.
 """
 
