@@ -44,8 +44,9 @@ def encode(kind: type[Base], state: dict[str, Any]) -> bytes:
     values = {}
     for name, value in state.items():
         if name == "_memory" and name in kind.VALUES:
-            start = 0
-            for part, of_part in spec_of(state).parts.items():
+            start, spec = 0, spec_of(state)
+            value = spec.whole(value)
+            for part, of_part in spec.parts.items():
                 arrays[part] = of_part, value[start : start + 8 * prod(of_part)]
                 start += 8 * prod(of_part)
         elif (shape := shape_of(value)) is not None and (shape or name in kind.SCALARS):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from math import inf, prod
+from struct import pack
 
 from fastrnn._checks import count, not_negative, one_of, yes_or_no
 
@@ -180,6 +181,22 @@ class Spec:
     def memory(self) -> int:
         """Numbers that learning changes: the parameters, two moments of each, and the powers of Adam's two betas."""
         return 3 * self.count + 2
+
+    def cut(self, memory: bytes) -> bytes:
+        """That memory without the moments that no update has touched: most of it in a network that is to be trained."""
+        for kept in (1, 2):  # two: the velocity
+            if memory.endswith(untouched := self.untouched(kept)):
+                return memory[: -len(untouched)]
+        return memory
+
+    def whole(self, memory: bytes) -> bytes:
+        """What cut() has made smaller."""
+        kept = next((kept for kept in (1, 2) if len(memory) == 8 * kept * self.count), 0)
+        return memory + self.untouched(kept) if kept else memory
+
+    def untouched(self, kept: int) -> bytes:
+        """What lies behind the parameters, or behind the first moments too, before any update: zeros, powers of 1."""
+        return bytes(8 * (3 - kept) * self.count) + pack("<2d", 1.0, 1.0)
 
     @property
     def parts(self) -> dict[str, tuple[int, ...]]:

@@ -805,7 +805,7 @@ class RNN(Base, core.RNNCore):
     def __getstate__(self) -> dict[str, Any]:
         memory = self._memory
         own = {"validation_losses": [*self.validation_losses], "_scales": [*self._scales]}
-        return super().__getstate__() | own | {"_memory": pack(f"<{len(memory)}d", *memory)}
+        return super().__getstate__() | own | {"_memory": self._spec.cut(pack(f"<{len(memory)}d", *memory))}
 
     def _restore(self, state: dict[str, Any]) -> None:
         memory, seed = state["_memory"], seed_of(state.get("seed"))
@@ -819,7 +819,7 @@ class RNN(Base, core.RNNCore):
         settings |= {name: state.get(name) for name in SETTINGS if name not in settings}
         spec = Spec(**{name: state[name] for name in Spec.NAMES})
         whole = self._made(spec, settings)
-        numbers = unpacked(memory)
+        numbers = unpacked(spec.whole(memory))
         check_moments(spec, numbers)
         whole._memory = numbers
         check_waiting(spec, state["_state"], state["_waiting"])
