@@ -4,6 +4,8 @@ RNNClassifier and RNNRegressor are an RNN behind fit() and predict(), for pipeli
 fit() trains is the very network, to the bit, that RNN(...).train() makes of the same options, data and seed.
 """
 
+# mypy: disable-error-code="import-untyped"
+
 from __future__ import annotations
 
 from copy import copy
@@ -23,6 +25,7 @@ except ImportError as error:
     ) from error
 
 from fastrnn._checks import number, yes_or_no
+from fastrnn._data import depth
 from fastrnn._kinds import Spec
 from fastrnn.rnn import RNN, SETTINGS
 
@@ -32,27 +35,25 @@ if TYPE_CHECKING:
 
 __all__ = ["RNNClassifier", "RNNRegressor"]
 
-OWN = (
-    "early_stopping",
-    "validation_fraction",
-    "warm_start",
-    "verbose",
-    "random_state",
-)  # of options; the rest is RNN's
+OWN = ("early_stopping", "validation_fraction", "warm_start", "verbose", "random_state")  # the other options are RNN's
 
 
 class Sequences:
     """X as it was given: rows of all steps, one sequence after the other, and what it takes to cut them again."""
 
     def __init__(self, X: Any, name: str) -> None:
-        self.width, self.named = None, None
+        """width : steps of all series, where each is of numbers. named : the first DataFrame."""
+        self.name, self.width, self.named = name, None, None
         self.listed = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
         if self.listed and len(X):
             rows = [table_of(x, f"{name}[{i}]") for i, x in enumerate(X)]
             self.lengths = [len(part) for part in rows]
             for i, (x, part) in enumerate(zip(X, rows, strict=True)):
                 if part.shape[1] != rows[0].shape[1]:
-                    raise ValueError(f"{name}[{i}] has {part.shape[1]} features, and {name}[0] {rows[0].shape[1]}")
+                    raise ValueError(
+                        f"{name}[{i}] has rows of {part.shape[1]}, and {name}[0] of {rows[0].shape[1]}: all sequences "
+                        "need the same features"
+                    )
                 if hasattr(x, "columns") and [*x.columns] != [*getattr(X[0], "columns", x.columns)]:
                     raise ValueError(f"{name}[{i}] has columns other than those of {name}[0]: {[*x.columns]}")
             self.named = X[0] if hasattr(X[0], "columns") else None
@@ -69,10 +70,8 @@ class Sequences:
                     f"or N x T. Reshape your data: [{name}] is a list of one sequence"
                 )
             self.lengths = [array.shape[1]] * len(array)
-            self.rows = array.reshape(-1, 1 if array.ndim == 2 else array.shape[2])
+            self.rows = array.reshape(sum(self.lengths), 1 if array.ndim == 2 else array.shape[2])
         self.rows = numbers_of(self.rows, name, least=0)
-        if self.rows.shape[1] == 0:
-            raise ValueError(f"{name} has 0 features: a step needs a number at least")
         if not np.isfinite(self.rows).all():
             row, column = np.argwhere(~np.isfinite(self.rows))[0]
             i = int(np.searchsorted(np.cumsum(self.lengths), row, side="right"))
@@ -97,16 +96,18 @@ class Sequences:
                 ) from None
             if not array.ndim or len(array) != len(self.lengths):
                 there = f"{len(array)}" if array.ndim else "a single one"
-                raise ValueError(f"X has {len(self.lengths)} sequences, and {name} {there}: it must be one for each")
+                raise ValueError(
+                    f"{self.name} has {len(self.lengths)} sequences, and {name} {there}: it must be one for each"
+                )
             return array
-        wanted = f"{name} must have one for every step of every sequence, for return_sequences is True"
+        wanted = f"with return_sequences=True {name} must have one for every step"
         if not hasattr(values, "__len__") or len(values) != len(self.lengths):
-            raise ValueError(wanted)
+            raise ValueError(f"{wanted} of each of the {len(self.lengths)} sequences")
         parts = [np.asarray(part) for part in (values if isinstance(values, (list, tuple)) else np.asarray(values))]
         for i, (part, length) in enumerate(zip(parts, self.lengths, strict=True)):
             if not part.ndim or len(part) != length:
                 there = f"{name}[{i}] has {len(part)}" if part.ndim else f"{name}[{i}] is a single one"
-                raise ValueError(f"{wanted}: {there}, and X[{i}] {length} steps")
+                raise ValueError(f"{wanted}: {there}, and {self.name}[{i}] {length} steps")
         return np.concatenate(parts)
 
 
@@ -132,10 +133,14 @@ def table_of(values: Any, name: str) -> Any:
         raise ValueError(f"{name} must be T rows of as many numbers each") from None
     if array.ndim not in (1, 2):
         raise ValueError(
-            f"{name} must be a sequence, T x features or T numbers, and it has {array.ndim} dimensions. "
-            "Reshape your data: X is a list of sequences"
+            f"{name} must be a sequence, T x features or T numbers, and it has {array.ndim} dimensions. Reshape your "
+            "data: X is a list of sequences"
         )
     return array if array.ndim == 2 else array[:, None]
+
+
+def shown(y: Any) -> str:
+    return " x ".join(["N", *map(str, y.shape[1:])])
 
 
 def weighted_moments(rows: Any, weights: Any) -> tuple[list[float], list[float]]:
@@ -199,7 +204,7 @@ class Base(BaseEstimator):  # type: ignore[misc]
         verbose: bool = False,
         random_state: Any = None,
     ) -> None:
-        vars(self).update((name, value) for name, value in locals().items() if name != "self")
+        self.__dict__.update((name, value) for name, value in locals().items() if name != "self")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -252,7 +257,7 @@ class Base(BaseEstimator):  # type: ignore[misc]
         if sample_weight is None:
             return x, truth, None
         name = f"{name}sample_weight"
-        one_each = by_step and np.ndim(next(iter(sample_weight), 0.0)) == 0
+        one_each = by_step and depth(sample_weight) < 2
         weight = numbers_of(x.join(sample_weight, name, by_step and not one_each), name)
         if weight.ndim != 1:
             raise ValueError(f"{name} must have one number for each sequence{' or step' * by_step}, not rows")
@@ -291,7 +296,8 @@ class Base(BaseEstimator):  # type: ignore[misc]
         if validation is not None:
             if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
                 raise ValueError("validation must be (X, y) or (X, y, sample_weight)")
-            validation = made._ready(*made._taken(*(*validation, None)[:3], name="validation "))
+            others, their_truth, their_weight = (*validation, None)[:3]
+            validation = made._ready(*made._taken(others, their_truth, their_weight, "validation "))
         elif self.early_stopping and part:
             raise ValueError("partial_fit() learns for one epoch, and early_stopping is for many: use fit()")
         elif self.early_stopping:
@@ -352,9 +358,8 @@ class Base(BaseEstimator):  # type: ignore[misc]
             train, test = train_test_split(places, **how)
 
         def part(at: Any) -> list[Any]:
-            return [
-                [one[i] for i in at] if isinstance(one, list) else None if one is None else one[at] for one in given
-            ]
+            lists = [[one[i] for i in at] if isinstance(one, list) else one for one in given]
+            return [one[at] if isinstance(one, np.ndarray) else one for one in lists]
 
         return part(np.sort(np.append(train, stay))), part(np.sort(test))
 
@@ -438,6 +443,7 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
     (OverflowError), network_ is what it was after the last complete update.
     """
 
+    score = Base.score  # ClassifierMixin, before it, has one for flat y
     _measure = staticmethod(accuracy_score)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
@@ -468,12 +474,15 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
 
     def _note(self, truth: Any, classes: Any) -> None:
         labels = column_or_1d(truth if classes is None else classes, warn=True)
-        check_classification_targets(labels)
         if labels.dtype.kind == "f":
             assert_all_finite(labels, input_name="y")
-        self.classes_ = np.unique(labels)
+        try:
+            check_classification_targets(labels)
+            self.classes_ = np.unique(labels)
+        except TypeError:
+            raise TypeError("y must hold labels of one kind, all strings or all numbers") from None
         if len(self.classes_) < 2:
-            raise ValueError(f"there must be 2 classes at least, and y has one class, {self.classes_[0]!r}")
+            raise ValueError(f"there must be 2 classes at least, and y has one class, {self.classes_.tolist()[0]!r}")
 
     def _targets(self, truth: Any, weight: Any) -> Any:
         """The numbers of the classes; where there is no weight 0, whatever stands there."""
@@ -481,7 +490,7 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
         labels, targets = np.asarray(column_or_1d(truth))[has], np.zeros(len(truth))
         unknown = ~np.isin(labels, self.classes_)
         if unknown.any():
-            raise ValueError(f"y has {labels[unknown][0]!r}, which is none of the classes {self.classes_}")
+            raise ValueError(f"y has {labels[unknown].tolist()[0]!r}, which is none of the classes {self.classes_}")
         targets[has] = np.searchsorted(self.classes_, labels)
         return targets
 
@@ -507,6 +516,7 @@ class RNNRegressor(RegressorMixin, Base):  # type: ignore[misc]
     n_outputs_ : K.
     """
 
+    score = Base.score  # as above
     _measure = staticmethod(r2_score)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
@@ -524,16 +534,15 @@ class RNNRegressor(RegressorMixin, Base):  # type: ignore[misc]
 
     def _note(self, truth: Any, _: Any) -> None:
         if truth.ndim > 2 or 0 in truth.shape[1:]:
-            raise ValueError(
-                f"y must be one number or one row of numbers each, and one of it has shape {truth.shape[1:]}"
-            )
+            raise ValueError(f"y must be N or N x K, for each sequence or step, and it is {shown(truth)}")
         self._row, self.n_outputs_ = truth.shape[1:], truth.shape[1] if truth.ndim == 2 else 1
 
     def _targets(self, truth: Any, weight: Any) -> Any:
         if truth.shape[1:] != self._row:
-            raise ValueError(f"y has {truth.shape[1:]} numbers each, and that of fit() had {self._row}")
+            raise ValueError(f"y is {shown(truth)}, and that of fit() was {shown(np.empty((1, *self._row)))}")
         targets = numbers_of(truth, "y")
-        assert_all_finite(targets if weight is None else targets[weight > 0.0], input_name="y")
+        if not np.isfinite(targets if weight is None else targets[weight > 0.0]).all():
+            raise ValueError("y must hold finite numbers, not NaN or infinity: a sample_weight of 0 leaves one out")
         return targets
 
     def _output(self) -> tuple[str, int]:
