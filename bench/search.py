@@ -97,9 +97,8 @@ def main():
     def report(name, seconds, correct):
         print(f"{name:<52}{seconds:8.2f} s   {correct}", flush=True)
 
-    print(
-        f"fastrnn's core {fastrnn.backend}, {os.cpu_count()} CPUs                      accuracy on {len(others)} new ones"
-    )
+    title = f"fastrnn's core {fastrnn.backend}, {os.cpu_count()} CPUs"
+    print(f"{title:<65}accuracy on {len(others)} new ones")
     means = [[utterance.mean(axis=0) for utterance in part] for part in (X, others)]
     logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=10_000))
     strengths = {"logisticregression__C": [0.01, 0.1, 1.0, 10.0, 100.0]}

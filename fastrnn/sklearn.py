@@ -310,7 +310,8 @@ class Base(BaseEstimator):  # type: ignore[misc]
         inputs, targets, weights = given
         try:
             network.train(
-                *(inputs, targets),
+                inputs,
+                targets,
                 sample_weight=weights,
                 validation=validation,
                 verbose=bool(self.verbose),
@@ -435,8 +436,8 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
     y : a label of any kind for each sequence; with return_sequences=True one for every step: a list of arrays, or an
         array N x T. predict() then gives back a list for a list, and an array for an array.
     sample_weight : a number for each sequence or, with return_sequences=True, for every step; finite, not negative.
-        What has a weight of 0 has no part, its y can be anything. With batch_size=None a weight of 2 is a sequence that
-        is there twice; scales are weighted likewise.
+        What has a weight of 0 teaches nothing, and its y can be anything; a step still moves the state. With
+        batch_size=None a weight of 2 is a sequence that is there twice; scales are weighted likewise.
     validation : (X, y) or (X, y, sample_weight): stops early by them, as early_stopping does by a part of X.
 
     Bad data raise ValueError or TypeError, and nothing has changed. After Ctrl-C, or where a training diverges

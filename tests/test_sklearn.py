@@ -84,6 +84,12 @@ def test_checks(estimator, check, monkeypatch):
     check(estimator)
 
 
+def test_every_option_of_rnn_is_one_of_the_estimators():
+    options = {"hidden_size", *RNN.__init__.__kwdefaults__} - {"input_size", "output_size", "seed"}
+    assert options < {*RNNClassifier().get_params()}
+    assert RNNClassifier().get_params() == RNNRegressor().get_params()
+
+
 # ---- the same bits ----
 
 
