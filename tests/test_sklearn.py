@@ -59,6 +59,11 @@ def small(kind, **options):
     return kind(**{"hidden_size": 3, "epochs": 4, "random_state": 7} | options)
 
 
+def quick(kind, **options):
+    """One that learns the task in few epochs."""
+    return kind(**{"hidden_size": 4, "epochs": 30, "batch_size": 8, "lr": 0.05, "random_state": 0} | options)
+
+
 def same(estimator, network):
     """Bytes of parameters and moments, all else that a network is, and the losses."""
     trained = estimator.network_
@@ -142,7 +147,7 @@ def test_series_and_arrays_are_what_lists_are():
 
 @pytest.mark.parametrize("y", [labels, thirds, labels == "rises", np.where(labels == "rises", 7, -3)])
 def test_labels_of_any_kind(y):
-    estimator = RNNClassifier(random_state=0).fit(X, y)
+    estimator = quick(RNNClassifier).fit(X, y)
     assert np.array_equal(estimator.classes_, np.unique(y))
     assert estimator.predict(X).dtype == np.asarray(y).dtype
     assert estimator.score(X, y) > 0.9
@@ -166,7 +171,7 @@ def test_logits_of_saturated_probabilities_are_finite(output):
 
 
 def test_one_y_a_step():
-    estimator = RNNClassifier(return_sequences=True, random_state=0).fit(X, signs)
+    estimator = quick(RNNClassifier, return_sequences=True).fit(X, signs)
     predicted, p, logits = estimator.predict(X), estimator.predict_proba(X), estimator.decision_function(X)
     assert isinstance(predicted, list)
     assert [len(one) for one in predicted] == [len(x) for x in X]
@@ -175,24 +180,24 @@ def test_one_y_a_step():
     assert estimator.score(X, signs) == np.mean(np.concatenate(predicted) == np.concatenate(signs)) > 0.9
 
     y = np.cumsum(series, axis=1)
-    estimator = RNNRegressor(return_sequences=True, random_state=0).fit(series, y)
+    estimator = quick(RNNRegressor, return_sequences=True).fit(series, y)
     assert estimator.predict(series).shape == y.shape
     assert estimator.score(series, y) > 0.9
     two = np.stack([y, -y], axis=2)
-    estimator = RNNRegressor(return_sequences=True, random_state=0).fit(series, two)
+    estimator = quick(RNNRegressor, return_sequences=True).fit(series, two)
     assert estimator.predict(series).shape == two.shape
     assert estimator.predict([*series])[3].shape == (7, 2)
 
 
 def test_several_numbers_a_sequence_and_numbers_from_0_to_1():
     two = np.stack([numbers, -numbers], axis=1)
-    estimator = RNNRegressor(random_state=0).fit(X, two)
+    estimator = quick(RNNRegressor).fit(X, two)
     assert estimator.n_outputs_ == 2
     assert estimator.predict(X).shape == (60, 2)
     assert estimator.score(X, two) > 0.9
-    assert RNNRegressor(random_state=0, epochs=1).fit(X, numbers[:, None]).predict(X).shape == (60, 1)
+    assert small(RNNRegressor).fit(X, numbers[:, None]).predict(X).shape == (60, 1)
     share = 1 / (1 + np.exp((100 - numbers) / 20))
-    estimator = RNNRegressor(output="sigmoid", random_state=0).fit(X, share)
+    estimator = quick(RNNRegressor, output="sigmoid").fit(X, share)
     assert 0 < estimator.predict(X).min() < estimator.predict(X).max() < 1
     assert estimator.score(X, share) > 0.9
 
@@ -293,12 +298,12 @@ def test_warm_start_goes_on_with_what_can_be_set():
 
 
 def test_early_stopping():
-    estimator = RNNClassifier(early_stopping=True, epochs=500, random_state=1).fit(X, thirds)
+    estimator = quick(RNNClassifier, early_stopping=True, epochs=500).fit(X, thirds)
     assert estimator.network_.patience == 10
     assert estimator.n_iter_ < 500
     assert estimator.best_epoch_ == np.argmin(estimator.validation_losses_)
     assert len(estimator.validation_losses_) == estimator.n_iter_ + 1
-    again = RNNClassifier(early_stopping=True, epochs=500, random_state=1).fit(X, thirds)
+    again = quick(RNNClassifier, early_stopping=True, epochs=500).fit(X, thirds)
     assert again.network_ == estimator.network_
     patient = small(RNNClassifier, early_stopping=True, patience=2, validation_fraction=0.5).fit(X, thirds)
     assert patient.network_.patience == 2
