@@ -14,8 +14,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator
 
+import fastrnn
 from fastrnn import RNN
 from fastrnn.sklearn import RNNClassifier, RNNRegressor, weighted_moments
 
@@ -78,15 +79,17 @@ def alike(a, b):
 # ---- scikit-learn's own checks ----
 
 SERIES = "a two-dimensional X is a set of series, a row each: its columns are steps, and there is one feature"
+FEWER = {"hidden_size": 6, "epochs": 20, "lr": 0.05} if fastrnn.backend == "python" else {}
 
 
-@parametrize_with_checks(
-    [RNNClassifier(), RNNRegressor(), RNNClassifier(output="softmax")],
-    expected_failed_checks=lambda _: {"check_n_features_in": SERIES, "check_n_features_in_after_fitting": SERIES},
+@pytest.mark.parametrize(
+    "estimator", [RNNClassifier(**FEWER), RNNRegressor(**FEWER), RNNClassifier(output="softmax", **FEWER)]
 )
-def test_checks(estimator, check, monkeypatch):
-    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
-    check(estimator)
+def test_checks(estimator, monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # else one is skipped, and that is a warning
+    check_estimator(
+        estimator, expected_failed_checks={"check_n_features_in": SERIES, "check_n_features_in_after_fitting": SERIES}
+    )
 
 
 def test_every_option_of_rnn_is_one_of_the_estimators():
@@ -366,6 +369,10 @@ def test_a_search_over_groups_and_cross_validation():
     for train, test in GroupKFold(3).split(X, thirds, groups):
         estimator = small(RNNClassifier).fit([X[i] for i in train], thirds[train])
         assert np.array_equal(told[test], estimator.predict_proba([X[i] for i in test]))
+    right = np.unique(thirds)[told.argmax(axis=1)] == thirds
+    pipeline = make_pipeline(FunctionTransformer(), small(RNNClassifier))
+    scores = cross_val_score(pipeline, X, thirds, groups=groups, cv=GroupKFold(3))
+    assert [*scores] == [right[test].mean() for _, test in GroupKFold(3).split(X, thirds, groups)]
     nested = cross_val_score(GridSearchCV(small(RNNRegressor), grid, cv=2), X, numbers, cv=3)
     assert nested.shape == (3,)
     assert np.isfinite(nested).all()
@@ -396,11 +403,10 @@ def test_weights_groups_and_validation_are_routed():
     with sklearn.config_context(enable_metadata_routing=True):
         estimator = small(RNNRegressor, batch_size=None, shuffle=False)
         estimator.set_fit_request(sample_weight=True, validation=True).set_score_request(sample_weight=True)
-        pipeline = make_pipeline(FunctionTransformer(), estimator)
-        search = GridSearchCV(pipeline, {"rnnregressor__hidden_size": [2]}, cv=GroupKFold(3))
+        search = GridSearchCV(estimator, {"hidden_size": [2]}, cv=GroupKFold(3))
         validation = X[:5], numbers[:5]
         search.fit(X, numbers, sample_weight=weights, groups=groups, validation=validation)
-    best = search.best_estimator_[-1]
+    best = search.best_estimator_
     assert best.validation_losses_
     assert best.network_ == clone(best).fit(X, numbers, weights, validation).network_
     for i, (train, test) in enumerate(GroupKFold(3).split(X, numbers, groups)):
