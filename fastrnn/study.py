@@ -283,7 +283,8 @@ class Rows(Sequence):  # type: ignore[type-arg]
 class Options:
     """One set of options of RNN, checked.
 
-    shown : those that the grid names, as a network has them.
+    prototype : a network that has them.
+    shown : those that the grid names, in any of its dicts.
     each : whether there is one target a sequence.
     """
 
@@ -301,8 +302,8 @@ class Options:
             raise type(error)(f"{name}: {str(error).removeprefix('RNN.__init__() ')}") from None
         if network.patience is None:
             raise ValueError(f"{name}: patience must be a number of epochs, by which the inner fold ends training")
-        self.shown = {option: getattr(network, option) for option in given}
-        self.each = not network.return_sequences
+        self.given, self.prototype, self.each = given, network, not network.return_sequences
+        self.shown: dict[str, Any] = {}
 
     def network(self, width: int, seed: Any) -> RNN:
         return RNN(**{"input_size": width, **self.all}, seed=seed)
@@ -322,6 +323,9 @@ def options_of(grid: Any) -> list[Options]:
         raise TypeError(f"grid must be a dict from options to values, or a list of dicts, not {type_name(grid)}")
     if len({options.each for options in tried}) != 1:
         raise ValueError("grid must have options, all of one return_sequences")
+    names = dict.fromkeys(name for options in tried for name in options.given)
+    for options in tried:
+        options.shown = {name: getattr(options.prototype, name) for name in names}
     return tried
 
 
@@ -395,7 +399,8 @@ class Plan(NamedTuple):
 
     def digest_of(self, person: Person) -> str:
         """What tells this study of a person from any other."""
-        found = sha256(repr([sorted(options.all.items()) for options in self.tried]).encode())
+        options = [[(name, getattr(of.prototype, name)) for name in sorted(of.all)] for of in self.tried]
+        found = sha256(repr(options).encode())
         found.update(repr((self.seeds, person.lengths, person.folds)).encode())
         for numbers in (person.examples.inputs, person.examples.targets, person.weights):
             found.update(numbers)
@@ -419,8 +424,8 @@ class Part:
         return 1 if self.outer is None else len(self.numbers) // len(NUMBERS)
 
     def row(self, i: int) -> dict[str, Any]:
-        names = (name for options in self.plan.tried for name in options.shown)
-        row = dict.fromkeys((*PLACE, *names, *NUMBERS)) | {"person": self.person, "error": self.errors.get(i)}
+        row = dict.fromkeys((*PLACE, *self.plan.tried[0].shown, *NUMBERS))
+        row |= {"person": self.person, "error": self.errors.get(i)}
         if self.outer is None:
             return row
         each = self.plan.each()

@@ -306,7 +306,7 @@ def test_a_list_of_options_and_of_seeds():
     table = pd.DataFrame(study.rows)
     assert table.seed.tolist() == [5, 5, "six", "six"] * 4
     assert table.epochs_run.tolist() == [2, 1] * 8
-    assert table.cell.tolist() == [None, "lstm"] * 8
+    assert table.cell.tolist() == ["elman", "lstm"] * 8
     first = study.chosen[0]
     assert first.network.seed == first.row["seed"]
 
@@ -435,7 +435,7 @@ def test_a_store_gives_the_same_study_and_trains_nothing_again(tmp_path, monkeyp
     monkeypatch.setattr(
         fastrnn.study, "Trainer", lambda trainings, *rest: trained.append(len(trainings)) or Trainer(trainings, *rest)
     )
-    again = cross_validate(PEOPLE, GRID, **SMALL, store=tmp_path / "of study")
+    again = cross_validate(PEOPLE, {**GRID, "hidden_size": np.array([1, 2])}, **SMALL, store=tmp_path / "of study")
     assert trained == [len(expected.rows) // 6]
     for study in (first, again):
         assert [*study.rows] == [*expected.rows]
