@@ -428,9 +428,9 @@ class Part:
         row |= {"person": self.person, "error": self.errors.get(i)}
         if self.outer is None:
             return row
-        each = self.plan.each()
-        seed, options = each[i % len(each)]
-        row |= {"outer": self.outer, "inner": i // len(each), "seed": seed, **options.shown}
+        of, option = divmod(i, len(self.plan.tried))  # in the order of each()
+        inner, seed = divmod(of, len(self.plan.seeds))
+        row |= {"outer": self.outer, "inner": inner, "seed": self.plan.seeds[seed], **self.plan.tried[option].shown}
         for name, value in zip(NUMBERS, self.numbers[i * len(NUMBERS) : (i + 1) * len(NUMBERS)], strict=True):
             row[name] = None if isnan(value) else int(value) if name in ("epochs_run", "best_epoch") else value
         return row
