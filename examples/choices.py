@@ -7,8 +7,8 @@ The data come with cpm-toolbox and are read from its files; it is not imported. 
 """
 
 import argparse
-import tempfile
 import time
+from functools import partial
 from importlib.metadata import files
 from math import exp, log1p
 from pathlib import Path
@@ -178,7 +178,7 @@ def networks(task, store):
         seeds=task.seeds,
         select=voters,
         progress=True,
-        store=store / task.title,
+        store=store and store / task.title,
     )
     votes, likelihoods, result = {}, {}, {}
     for one in study.chosen:
@@ -219,25 +219,28 @@ def held_out(task, fit):
     return result
 
 
-def q_learning(task, names, known, _inner, starts=4):
+def q_learning(task, names, known, _inner, richer=False, starts=3):
     """Maximum likelihood, the best of several starts."""
     people = [[of.tolist() for of in task.choices[name]] for name in names]
-    bounds = [(0.0, 1.0), (0.0, 20.0), (-3.0, 3.0), (0.0, 1.0), (0.0, 1.0)][: 5 if task.planets else 3]
+    shares = ["planning", "trace"] * task.planets + ["falling", "forgetting"] * richer
+    bounds = {"rate": (0.0, 1.0), "slope": (0.0, 20.0), "again": (-3.0, 3.0), **dict.fromkeys(shares, (0.0, 1.0))}
     draw = np.random.default_rng(0)
 
     def losses(parameters):
-        return np.concatenate([q_losses(*of, *parameters) for of in people])
+        return np.concatenate([q_losses(*of, **dict(zip(bounds, parameters, strict=True))) for of in people])
 
+    limits = [*bounds.values()]
     fits = [
-        minimize(lambda p: losses(p) @ known, [draw.uniform(*pair) / 2 for pair in bounds], bounds=bounds)
+        minimize(lambda p: losses(p) @ known, [draw.uniform(*pair) / 2 for pair in limits], bounds=limits)
         for _ in range(starts)
     ]
     return -losses(min(fits, key=lambda one: one.fun).x)
 
 
-def q_losses(options, taken, outcomes, rate, slope, again, planning=None, trace=None):
+def q_losses(options, taken, outcomes, rate, slope, again, planning=None, trace=None, falling=None, forgetting=0.0):
     """The learning rate of Rescorla and Wagner, the slope of the softmax, perseveration. In the two-step task also the
-    share of planning, and how far a ship shares in the surprise on its planet (Daw et al. 2011; Kool et al. 2016)."""
+    share of planning, and how far a ship shares in the surprise on its planet (Daw et al. 2011; Kool et al. 2016). And
+    a rate of its own for what is less than expected, and how far values of what was not taken go back to 0.5."""
     value, planet, last, losses = [0.5] * 4, [0.5] * 2, None, []
     for (first, second), side, outcome in zip(options, taken, outcomes, strict=True):
         x = value[second] - value[first]
@@ -248,11 +251,16 @@ def q_losses(options, taken, outcomes, rate, slope, again, planning=None, trace=
         if side < 0:
             continue
         last = second if side else first
-        if planning is not None:
-            value[last] += rate * (planet[side] - value[last] + trace * (outcome - planet[side]))
-            planet[side] += rate * (outcome - planet[side])
+        surprise = outcome - (value[last] if planning is None else planet[side])
+        learning = rate if surprise > 0.0 or falling is None else falling
+        if forgetting:
+            value = [of if i == last else of + forgetting * (0.5 - of) for i, of in enumerate(value)]
+            planet[1 - side] += forgetting * (0.5 - planet[1 - side])
+        if planning is None:
+            value[last] += learning * surprise
         else:
-            value[last] += rate * (outcome - value[last])
+            value[last] += learning * (planet[side] - value[last] + trace * surprise)
+            planet[side] += learning * surprise
     return losses
 
 
@@ -281,13 +289,17 @@ def compare(task, store):
     best = table[[*BASELINES]].mean().idxmax()
     difference = table.sub(table[best], axis=0)
     print(f"{task.title}: {len(table)} people, {len(study.rows):,} networks in {middle - start:.0f} s")
-    print(f"the others in {time.perf_counter() - middle:.0f} s; differences are to {best}, of the same person")
+    print(f"the others in {time.perf_counter() - middle:.0f} s; differences are to {best!r}, of the same person")
     columns = {"nats a choice": table.mean(), "s.e.": table.sem(), "difference": difference.mean()}
     print(pd.DataFrame(columns | {"its s.e.": difference.sem()}).round(3).to_string(), end="\n\n")
     return study, table
 
 
-BASELINES = {"Q-learning": q_learning, "logistic regression": logistic}
+BASELINES = {
+    "Q-learning": q_learning,
+    "Q-learning, richer": partial(q_learning, richer=True),
+    "logistic regression": logistic,
+}
 
 
 # ---- figures ----
@@ -306,11 +318,12 @@ def figure_of_units(tables, sizes, name):
                 ax.errorbar(
                     sizes[title], mean[models], error[models], fmt=f"{mark}-", color=colour, capsize=3, label=label
                 )
-        for model, style, colour in zip([*BASELINES, "chance"], ("-", "--", ":"), ("0.2", "0.5", "0.0"), strict=True):
+        for model, style, colour in zip(
+            [*BASELINES, "chance"], ("-", "-.", "--", ":"), ("0.3", "0.0", "0.5", "0.0"), strict=True
+        ):
             ax.axhline(mean[model], color=colour, linestyle=style, label=model)
-            ax.axhspan(mean[model] - error[model], mean[model] + error[model], color=colour, alpha=0.1, linewidth=0)
         ax.set(title=title, xlabel="units", ylabel="log-likelihood (nats a choice)", xticks=sizes[title])
-    axes[0, 0].legend(fontsize=8)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     figure.savefig(name, dpi=110)
 
 
@@ -341,38 +354,35 @@ def figure_of_logits(network, inputs, name):
 
 def figure_of_field(network, inputs, name):
     """Where a step leads from every state of two units."""
-    states = np.asarray(network.hidden_states(inputs))
-    low, high, c = states.min(0), states.max(0), network.b_output[0]
-    a, b = np.ravel(network.w_hidden_output)
-    grid = np.stack(np.meshgrid(*np.linspace(low, high, 13).T), axis=-1).reshape(-1, 2)
-    figure, axes = plt.subplots(2, 2, figsize=(9, 8), sharex=True, sharey=True, layout="constrained")
+    grid = np.stack(np.meshgrid(*[np.linspace(-0.95, 0.95, 12)] * 2), axis=-1).reshape(-1, 2)
+    (a, b), c = np.ravel(network.w_hidden_output), network.b_output[0]
+    figure, axes = plt.subplots(2, 2, figsize=(9, 8.5), sharex=True, sharey=True, layout="constrained")
     for ax, (kind, (side, points, *_)) in zip(axes.flat, KINDS.items(), strict=True):
         x = side * np.array([[1.0, points, 1.0, points]])
         step = np.array([network.hidden_states(x, state=[*state])[0] for state in grid]) - grid
-        ax.plot(*states.T, ".", color="0.75", markersize=4, label="states of this person")
-        ax.quiver(*grid.T, *step.T, angles="xy", scale_units="xy", scale=1.0, width=0.003)
+        ax.quiver(*grid.T, *step.T, angles="xy", scale_units="xy", scale=5.0, width=0.003, color="0.35")
+        ax.plot(*network.hidden_states(inputs).T, "o", fillstyle="none", markersize=4, label="states of this person")
         ax.axline((0.0, -c / b), slope=-a / b, color="C3", linestyle="--", label="both planets as likely")
-        ax.set(title=f"{kind}, the same ships again", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        ax.set(title=f"{kind}, the same ships again", xlim=(-1.05, 1.05), ylim=(-1.05, 1.05))
     for i in range(2):
         axes[1, i].set_xlabel("hidden unit 1")
         axes[i, 0].set_ylabel("hidden unit 2")
-    axes[0, 0].legend(fontsize=8)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     figure.savefig(name, dpi=110)
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--scale", choices=SCALES, default="example", help="how many networks (default: example)")
-    arguments.add_argument("--store", type=Path, help="folder for what is done, so that a second run is quick")
+    arguments.add_argument("--store", type=Path, help="folder for what is done (0.6 GB), so that a second run is quick")
     arguments.add_argument("--figures", type=Path, default="docs", help="folder for them (default: docs)")
     given = arguments.parse_args()
-    store = given.store or Path(tempfile.mkdtemp())
     given.figures.mkdir(parents=True, exist_ok=True)
     tables, sizes, studies = {}, {}, {}
     for together in (False, True):
         for name in ("two-step", "bandit"):
             task = Task(name, together, given.scale)
-            studies[task.title], tables[task.title] = compare(task, store / given.scale)
+            studies[task.title], tables[task.title] = compare(task, given.store and given.store / given.scale)
             sizes[task.title] = task.grid["hidden_size"]
             if task.planets and not together:
                 of, study = task, studies[task.title]
