@@ -170,20 +170,29 @@ def flat(sequences):
 
 def networks(task, store):
     """By number of units: networks that vote, and, of models a person, the one that the recipe chooses."""
+    people = {key: task.data(key, task.copies) for key in task.names}
+    groups = {key: names * task.copies for key, names in task.names.items()} if task.together else None
     study = cross_validate(
-        {key: task.data(key, task.copies) for key in task.names},
+        people,
         task.grid,
         **task.how,
-        groups={key: [*names] * task.copies for key, names in task.names.items()} if task.together else None,
+        groups=groups,
         seeds=task.seeds,
         select=voters,
         progress=True,
         store=store and store / task.title,
     )
+    tests = {
+        key: [flat(fold.test) > 0.0 for fold in nested_folds(*data, **task.how, groups=groups and groups[key])]
+        for key, data in people.items()
+    }
     votes, likelihoods, result = {}, {}, {}
     for one in study.chosen:
-        told = np.exp(-flat(one.step_losses)).reshape(task.copies, -1)
-        votes.setdefault((f"GRU of {one.row['hidden_size']}", one.person, one.outer), []).append(told.mean(axis=0))
+        test = tests[one.person][one.outer]
+        told = np.full(test.shape, np.nan)
+        told[test] = np.exp(np.negative(one.step_losses))
+        told = told.reshape(task.copies, -1).mean(axis=0)
+        votes.setdefault((f"GRU of {one.row['hidden_size']}", one.person, one.outer), []).append(told)
     for (model, key, _), of in votes.items():  # of an outer fold; NaN at all other trials
         together = likelihoods.setdefault((model, key), np.full(of[0].shape, np.nan))
         np.copyto(together, np.log(np.mean(of, axis=0)), where=~np.isnan(of[0]))
