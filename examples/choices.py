@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
-from fastrnn.study import cross_validate, lowest_loss, nested_folds
+from fastrnn.study import cross_validate, lowest_loss, lowest_mean_loss, nested_folds
 
 SCALES = {  # folds, inner folds, seeds, most epochs
     "quick": (2, 2, 1, 50),
@@ -178,7 +178,7 @@ def networks(task, store):
         **task.how,
         groups=groups,
         seeds=task.seeds,
-        select=voters,
+        select=lowest_mean_loss,  # all of them vote
         progress=True,
         store=store and store / task.title,
     )
@@ -207,12 +207,6 @@ def networks(task, store):
     return study, result
 
 
-def voters(rows):
-    """For every size, those of all inner folds and seeds with the penalty of the lowest mean validation loss."""
-    best = pd.DataFrame(rows).groupby(["hidden_size", "l1"])["validation_loss"].mean().unstack().idxmin(axis=1)
-    return [row for row in rows if row["l1"] == best[row["hidden_size"]]]
-
-
 def held_out(task, fit):
     """fit : a function of the task, the names, the weights of training and validation together, and of the inner folds;
     returns the log-likelihood of every trial. As with networks the test's trials are run over, not fitted."""
@@ -220,9 +214,8 @@ def held_out(task, fit):
     for key, names in task.names.items():
         inputs, targets, weights = task.data(key)
         likelihoods = np.full(sum(map(len, targets)), np.nan)
-        for test, inner in nested_folds(inputs, targets, weights, **task.how):
-            known = flat(inner[0][0]) + flat(inner[0][1])
-            found = fit(task, names, known, [(flat(train), flat(validation)) for train, validation in inner])
+        for test, train, inner in nested_folds(inputs, targets, weights, **task.how):
+            found = fit(task, names, flat(train), [(flat(train), flat(validation)) for train, validation in inner])
             np.copyto(likelihoods, found, where=flat(test) > 0.0)
         result |= task.means(key, likelihoods)
     return result

@@ -13,6 +13,7 @@ from fastrnn.rnn import give_back
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, for the names that it alone needs
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from fastrnn._kinds import Spec
@@ -26,10 +27,12 @@ class Fold(NamedTuple):
     """An outer fold, as weights in the place of sample_weight.
 
     test : by which nothing is trained or chosen.
+    train : what the test leaves.
     inner : a list of (train, validation), of what the test leaves.
     """
 
     test: Any
+    train: Any
     inner: list[tuple[Any, Any]]
 
 
@@ -66,8 +69,8 @@ def width_of(sequences: list[Any]) -> int:
 class Person:
     """The data of one, checked, and the folds.
 
-    folds : a list of (test, inner), inner a list of (train, validation): numbers of the parts that have a weight,
-        sequences or steps, from which fold() makes weights.
+    folds : a list of (test, train, inner), inner a list of (train, validation): numbers of the parts that have a
+        weight, sequences or steps, from which fold() makes weights.
     """
 
     digest = ""  # of the study that it is for, where that is kept
@@ -108,7 +111,7 @@ class Person:
                 classes = [self.examples.targets[i] for i in counting]
         every = [*range(len(self.parts))]
         self.folds = [
-            (test, split(how.inner, "inner", rest, classes, labels, how.folds))
+            (test, rest, split(how.inner, "inner", rest, classes, labels, how.folds))
             for rest, test in split(how.outer, "outer", every, classes, labels, how.folds)
         ]
 
@@ -130,10 +133,14 @@ class Person:
             weights[self.parts[i]] = self.weights[self.parts[i]]
         return weights
 
-    def fold(self, outer: int) -> Fold:
-        """Flat weights."""
-        test, inner = self.folds[outer]
-        return Fold(self.weights_at(test), [(self.weights_at(a), self.weights_at(b)) for a, b in inner])
+    def fold(self, outer: int, shaped: Callable[[memoryview[float]], Any]) -> Fold:
+        """Its weights, as `shaped` makes them of flat ones."""
+
+        def weights(parts: _Parts) -> Any:
+            return shaped(self.weights_at(parts))
+
+        test, train, inner = self.folds[outer]
+        return Fold(weights(test), weights(train), [(weights(a), weights(b)) for a, b in inner])
 
     def for_train(self, weights: memoryview[float]) -> Any:
         """Flat weights, as RNN.train() takes them."""

@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, Stratif
 
 import fastrnn.study
 from fastrnn import RNN
-from fastrnn.study import cross_validate, lowest_loss, nested_folds
+from fastrnn.study import cross_validate, lowest_loss, lowest_mean_loss, nested_folds
 
 GRID = {"hidden_size": [1, 2], "cell": "gru", "output": "sigmoid", "l1": [0.0, 0.01], "epochs": 6, "patience": 2}
 SMALL = {"outer": 3, "inner": 2, "seeds": 2}
@@ -72,6 +72,8 @@ def test_every_step_with_a_weight_is_in_one_fold(lengths, folds, outer, inner, s
             assert validation.any()
             np.testing.assert_array_equal(train + validation, every - test)
             assert not (train * validation).any()
+    for fold in made:
+        np.testing.assert_array_equal(np.concatenate(fold.train), every - np.concatenate(fold.test))
     assert all(len(row) == n for fold in made for row, n in zip(fold.test, lengths, strict=True))
 
 
@@ -237,6 +239,19 @@ def test_select_is_ones_own():
     for chosen in (lambda rows: [dict(rows[0])], lambda rows: None, lambda rows: [0]):  # noqa: ARG005
         with pytest.raises(ValueError, match="select must return one or some of the rows"):
             cross_validate(PEOPLE, GRID, **SMALL, select=chosen)
+
+
+def test_the_best_options_are_those_of_the_lowest_mean_validation_loss():
+    study = cross_validate(PEOPLE, GRID, **SMALL, select=lowest_mean_loss)
+    table = pd.DataFrame(study.rows)
+    means = table.groupby(["person", "outer", "hidden_size", "l1"]).validation_loss.mean()
+    found = dict.fromkeys((c.person, c.outer, c.row["hidden_size"], c.row["l1"]) for c in study.chosen)
+    assert len(study.chosen) == 4 * len(found) == 4 * 2 * 3 * 2
+    for *place, l1 in found:
+        assert means[(*place, l1)] == pytest.approx(means[tuple(place)].min(), rel=1e-14)
+    rows = [{**row, "validation_loss": row["validation_loss"] - 9.0 * (row["l1"] > 0.0)} for row in study.rows[:16]]
+    assert {row["l1"] for row in lowest_mean_loss(rows)} == {0.01}
+    assert {row["l1"] for row in lowest_mean_loss(rows[:-1])} == {0.0, 0.01}  # one of 2 units has failed
 
 
 def test_equal_losses_choose_the_first():
