@@ -153,6 +153,12 @@ def learning_rate(text: str) -> float:
     return value
 
 
+def positive_number(text: str) -> float:
+    if (value := finite_number(text)) <= 0.0:
+        raise argparse.ArgumentTypeError(f"must be positive, and it is {text}")
+    return value
+
+
 def separator(text: str) -> str:
     text = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
     if len(text) != 1 or text in '"\r\n\0' or text.isalnum():
@@ -189,11 +195,11 @@ def parser() -> Parser:
         part.add_argument("--column", metavar="NAME", help=column)
         part.add_argument("--time", metavar="NAME", help="the column of times; rows: none, rows are counted")
         ways = ["error", "drop", "ffill", "interpolate"]
-        told = "of gaps: stop (error), leave the row out, repeat the last, or draw a line"
-        part.add_argument("--missing", choices=ways, default="error", help=told)
+        told = "of gaps: error (the default), drop the row, ffill (repeat the last) or interpolate (draw a line)"
+        part.add_argument("--missing", metavar="WAY", choices=ways, default="error", help=told)
         part.add_argument("--sep", metavar="C", type=separator, help="what separates fields, where it is not plain")
-        told = "decimal mark; with , a comma separates only where --sep says so"
-        part.add_argument("--decimal", choices=[".", ","], help=told)
+        told = "the decimal mark, . or ,: then a comma separates only where --sep says so"
+        part.add_argument("--decimal", metavar="C", choices=[".", ","], help=told)
 
     def plots(part: Any, what: str) -> None:
         part.add_argument("--plot", metavar="PNG", type=picture, help=f"draw {what} (needs matplotlib)")
@@ -216,10 +222,12 @@ def parser() -> Parser:
         ("epochs", whole_number, "passes over the series, at most"),
         ("patience", whole_number, "epochs to go on without getting better"),
         ("lr", learning_rate, "learning rate"),
+        ("clip", positive_number, "the largest norm of a gradient"),
         ("seed", whole_number, "draws the first weights"),
     ):
-        default = f"{OF_NUMBERS[name]}" + (f" [{OF_BITS[name]}]" if name in OF_BITS else "")
-        letter = {"lr": "X", "seed": "S"}.get(name, "N")
+        default = "none" if OF_NUMBERS[name] is None else f"{OF_NUMBERS[name]}"
+        default += f" [{OF_BITS[name]}]" if name in OF_BITS else ""
+        letter = {"lr": "X", "clip": "X", "seed": "S"}.get(name, "N")
         part.add_argument("--" + name.replace("_", "-"), metavar=letter, type=kind, help=f"{told}: {default}")
     part.add_argument("--optimizer", choices=[*OPTIMIZERS], help=OF_NUMBERS["optimizer"])
     told = "scale each column by its mean and deviation, and back: yes"

@@ -114,7 +114,7 @@ def gain(network: list[float], baseline: list[float], name: str) -> str:
     percent = abs(100.0 * (1.0 - ratio))
     said = f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.1f} %"
     if ratio >= 1.0:
-        more = f": its RMSE is {said} larger" if ratio > 1.0 else ""
+        more = f": its RMSE is {said} larger" if percent >= 0.05 else ""
         return f"The network is no better than {name}{more}."
     # Diebold and Mariano (1995): by chance alone, about one mean in 20 is further than two standard errors from 0.
     differences = [b * b - n * n for n, b in zip(network, baseline, strict=True)]

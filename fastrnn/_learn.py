@@ -31,6 +31,7 @@ OF_NUMBERS: dict[str, Any] = {
     "epochs": 500,
     "patience": 50,
     "lr": 0.01,
+    "clip": None,
     "seed": 0,
 }
 SHOWN = 200  # values in a picture, at most
@@ -47,12 +48,15 @@ def train(options: argparse.Namespace) -> None:
     series = rule.read(options.file, Form(options.missing, options.sep, options.decimal))
     rule = rule._replace(column=series.column, time=series.time, inputs=series.inputs)
     bits = rule.diff or rule.threshold is not None or are_bits(series)
-    settings, why = (OF_BITS, "0 and 1 are") if bits else (OF_NUMBERS, "numbers are")
+    settings = OF_BITS if bits else OF_NUMBERS
     given = {name: getattr(options, name) for name in OF_NUMBERS if getattr(options, name) is not None}
-    for name in [*given, *["inputs"] * bool(options.inputs)]:
-        if name not in settings and (bits or name != "inputs"):
-            only = ", ".join("--" + name.replace("_", "-") for name in OF_BITS)
-            raise Problem(f"--{name.replace('_', '-')} is for forecasts of numbers: {why} learnt with {only} alone")
+    if odd := [*(given.keys() - settings.keys()), *["inputs"] * (bits and bool(options.inputs))]:
+        option, only = "--" + min(odd).replace("_", "-"), ", ".join("--" + name for name in OF_BITS)
+        raise Problem(f"{option} is for forecasts of numbers: 0 and 1 are learnt with {only} alone")
+    if not bits and given.get("epochs", 2) < 2:
+        raise Problem(
+            "--epochs must be at least 2 for numbers: what an epoch has learnt is measured as the next begins"
+        )
     if bits:
         refuse_others(series, "--missing drop or ffill leaves them 0 and 1")
     length, least = len(series.values), 10 if bits else 20
@@ -178,7 +182,7 @@ class Bits(Study):
         held = sum(counted)
         says = network.predict(values[:-1])[known - 1 :].tolist()  # having seen all before
         most = int(2 * sum(values[:known]) > known)
-        ways = {"most frequent": [most] * self.held} | self.ways()
+        ways = {"the most frequent": [most] * self.held} | self.ways()
         ways["the opposite of the last"] = [1 - value for value in ways["the last value"]]
         actual = values[known:].tolist()
 
@@ -200,15 +204,14 @@ class Bits(Study):
         print(f"\nRight about the next value, in the {self.since()}:")
         for name, count in {"the network": agree(says, actual), **right}.items():
             share = count / held if held else 0.0
-            always = f", always {most}" if name == "most frequent" else ""
+            always = f", always {most}" if name == "the most frequent" else ""
             print(f"  {name:<24}  {share:6.1%}  {count} of {held}{always}")
         print(comparison(agree(says, actual) - right[best], agree(says, ways[best], ne), best))
         if self.rule.diff:
-            print("(Of numbers drawn by chance the opposite of the last is right two times in three: no finding.)")
+            print("(Of numbers drawn by chance the opposite of the last is right two times in three.)")
         proba = network.predict_proba(values[:-1])[known - 1 :].tolist()
-        self.plot(
-            "The next value, and its probability of being 1", {"value": (actual, "k."), "network": (proba, "C3-")}
-        )
+        title = f"Whether the next is a 1 ({self.rule}), and its probability"
+        self.plot(title, {"value": (actual, "k."), "network": (proba, "C3-")})
 
 
 class Numbers(Study):
@@ -224,9 +227,7 @@ class Numbers(Study):
         for k, column in enumerate(columns):
             interleaved[k :: len(columns)] = column
         self.rows = memoryview(interleaved).cast("B").cast("d", [len(self.values), len(columns)])
-        size = self.settings.pop("hidden_size")
-        self.network = RNN(size, input_size=len(columns), **self.settings)
-        self.settings["hidden_size"] = size
+        self.network = RNN(input_size=len(columns), **self.settings)
         x, y = self.rows[: known - 1], memoryview(self.values)[1:known]
         learns = [float(counts) for counts in self.counted(1, known)]
         stops = [0.0] * (self.cut - 1) + learns[self.cut - 1 :]
@@ -271,7 +272,7 @@ class Numbers(Study):
         print(gain(errors["the network"], errors[best], best))
         low, high = min(values[: self.cut]), max(values[: self.cut])
         strange = sum(not low <= value <= high for value in values[known:])
-        if 10 * strange > self.held:
+        if 10 * strange > self.held and root_mean_square(errors["the network"]) > root_mean_square(errors[best]):
             print(f"({strange} of these {self.held} lie outside all that it has learnt from, where it can but guess: a")
             print("column of changes, or of ratios to a season before, may be what it can learn.)")
         lines = {"value": (values[known:].tolist(), "k-"), "network": (ways["the network"], "C3-")}

@@ -16,11 +16,11 @@ class Rule(NamedTuple):
     """Which columns are read, and what is learnt: numbers as they are, or 1 above a threshold or where they rose."""
 
     column: str | None
-    time: str | None = None
-    inputs: list[str] = []  # noqa: RUF012  # nobody adds to it
-    season: int | None = None
-    threshold: float | None = None
-    diff: bool = False
+    time: str | None
+    inputs: list[str]
+    season: int | None
+    threshold: float | None
+    diff: bool
 
     def read(self, path: str, form: Form) -> Series:
         """The columns, in which 0 and 1 stand where numbers are to become them."""

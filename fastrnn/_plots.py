@@ -17,7 +17,7 @@ def figure_class() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise Problem("--plot needs matplotlib: pip install 'matplotlib>=3.8'") from None
+        raise Problem("--plot needs matplotlib: pip install matplotlib") from None
     return Figure
 
 

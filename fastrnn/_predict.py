@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
 from typing import Any
 
@@ -17,7 +18,7 @@ from fastrnn._series import Form, Problem, Series
 def model_and_series(options: argparse.Namespace) -> tuple[Any, Rule | None, Series]:
     """A network, how `fastrnn train` has told it to read files, and what it reads of this one."""
     network, rule = load(options.model)
-    how = rule or Rule(None)
+    how = rule or Rule(None, None, [], None, None, False)
     column = how.column if options.column is None else options.column
     time = how.time if options.time is None else options.time
     form = Form(options.missing, options.sep, options.decimal)
@@ -49,7 +50,10 @@ def predict(options: argparse.Namespace) -> None:
     network.reset()
     first = len(series.values) - (len(series.values) if options.tail is None else options.tail)
     for t, row in enumerate(zip(*series.columns, strict=True)):
-        said = network.step(row[0] if len(row) == 1 else row)
+        try:
+            said = network.step(row[0] if len(row) == 1 else row)
+        except ValueError as error:  # never trained, say
+            raise Problem(f"{options.model}: {error}") from None
         if t < first:
             continue
         results = said if isinstance(said, list) else [said]
@@ -93,7 +97,7 @@ def forecast(options: argparse.Namespace) -> None:
         x = _plots.positions([*series.times, *times] if series.times else [], count - shown, shown + steps)
         known = series.values[-shown:].tolist()
         lines = {"value": (x[:shown], known, "k-"), "forecast": (x[shown - 1 :], [known[-1], *values], "C3--")}
-        _plots.draw(options.plot, f"{series.name}, and {steps} steps more", series.column, lines)
+        _plots.draw(options.plot, f"{os.path.basename(series.name)}, and {steps} steps more", series.column, lines)
 
 
 # ---- what is in a model ----

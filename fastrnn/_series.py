@@ -157,8 +157,12 @@ def read_series(
             names = [" ".join(field.split()) for field in sample.pop(0)[1]]
             if sample and len(sample[0][1]) == 1:  # over one column, whose name is several words
                 names = [" ".join(names)]
-        at = None if time is None or (time == "rows" and time not in names) else find_column(table, names, time)
-        beside = [find_column(table, names, name) for name in inputs]
+        at = (
+            None
+            if time is None or (time == "rows" and time not in names)
+            else find_column(table, names, time, "--time")
+        )
+        beside = [find_column(table, names, name, "--inputs") for name in inputs]
         others = {*beside} if at is None else {*beside, at}
         index = choose_column(table, names, column, [fields for _, fields in sample], others)
         if index is None and others:
@@ -266,17 +270,19 @@ def choose_column(
     )
 
 
-def find_column(table: Table, names: list[str], column: str) -> int:
+def find_column(table: Table, names: list[str], column: str, option: str = "--column") -> int:
     """The index of a column, by its name or its number from 1."""
     if names.count(column) == 1:
         return names.index(column)
     if re.fullmatch("[0-9]{1,18}", column) and 1 <= int(column) <= len(names):
         return int(column) - 1
     problem = f"has several columns {column}:" if column in names else f"has no column {column}, only"
-    raise no_choice(table, names, problem, [*range(len(names))])
+    raise no_choice(table, names, problem, [*range(len(names))], option)
 
 
-def no_choice(table: Table, names: list[str], problem: str, choice: list[int]) -> Problem:
+def no_choice(table: Table, names: list[str], problem: str, choice: list[int], option: str = "--column") -> Problem:
     told = ", ".join(f"{index + 1} ({names[index]})" if names[index] else str(index + 1) for index in choice)
-    advice = "" if any(names) else ", or with --column all to read all numbers, line by line"
-    return Problem(f"{table.name} {problem} {told}. Choose one with --column, by name or by number{advice}")
+    advice = {"--time": ", or with --time rows none", "--inputs": ""}.get(option)
+    if advice is None:
+        advice = "" if any(names) else ", or with --column all to read all numbers, line by line"
+    return Problem(f"{table.name} {problem} {told}. Choose one with {option}, by name or by number{advice}")

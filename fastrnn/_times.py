@@ -22,7 +22,7 @@ def read(text: str) -> Decimal | date | None:
             return date.fromisoformat(text + "-01")
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
             return date.fromisoformat(text)
-        return datetime.fromisoformat(text)
+        return datetime.fromisoformat(text) if re.match(r"\d{4}-\d\d-\d\d[T ]\d", text, re.ASCII) else None
     except ValueError:
         return None
 
