@@ -95,6 +95,9 @@ class Study:
         self.shown = sys.stderr is not None and sys.stderr.isatty()
 
     def run(self) -> None:
+        if not any(self.counted(self.known, len(self.values))):
+            raise Problem(f"{self.series.name} has so many gaps that nothing is left to measure on")
+        self.ways()  # a season that is too long is told now
         start = perf_counter()
         try:
             self.learn()
@@ -115,7 +118,7 @@ class Study:
         """What Ctrl-C leaves."""
         if self.options.save is None:
             return ""
-        if not self.network.losses and getattr(self.network, "_updates", 1) == 0:
+        if not hasattr(self, "network") or (not self.network.losses and getattr(self.network, "_updates", 1) == 0):
             return ": nothing was learnt yet, and nothing is saved"
         save(self.options.save, self.network, self.rule)
         return f" after {len(self.network.losses)} epochs: what was learnt is saved as {self.options.save}"
@@ -166,7 +169,6 @@ class Bits(Study):
     """0 and 1, by SimpleRNN."""
 
     def learn(self) -> None:
-        self.ways()
         self.network = SimpleRNN(**self.settings)
         x = memoryview(self.values)
         try:
@@ -203,9 +205,8 @@ class Bits(Study):
             self.facts(final_loss=f"{loss:.4f}, that is {loss / (known - 1):.4f} a step")
         print(f"\nRight about the next value, in the {self.since()}:")
         for name, count in {"the network": agree(says, actual), **right}.items():
-            share = count / held if held else 0.0
             always = f", always {most}" if name == "the most frequent" else ""
-            print(f"  {name:<24}  {share:6.1%}  {count} of {held}{always}")
+            print(f"  {name:<24}  {count / held:6.1%}  {count} of {held}{always}")
         print(comparison(agree(says, actual) - right[best], agree(says, ways[best], ne), best))
         if self.rule.diff:
             print("(Of numbers drawn by chance the opposite of the last is right two times in three.)")
@@ -220,7 +221,6 @@ class Numbers(Study):
     network: RNN
 
     def learn(self) -> None:
-        self.ways()
         columns, known = self.series.columns, self.known
         self.cut = known - known // 5  # from here to `known` lies what tells when to stop
         interleaved = array("d", bytes(8 * len(columns) * len(self.values)))
@@ -252,8 +252,6 @@ class Numbers(Study):
             name: [p - v for p, v, counts in zip(way, values[known:], counted, strict=True) if counts]
             for name, way in ways.items()
         }
-        if not any(counted):
-            raise Problem(f"{self.series.name} has so many gaps that nothing is left to measure on")
         best = min([*ways][1:], key=lambda name: root_mean_square(errors[name]))
         units = f"{s['cell'].upper() if s['cell'] != 'elman' else 'Elman'} of {s['hidden_size']}"
         self.facts(

@@ -126,7 +126,8 @@ def show(options: argparse.Namespace) -> None:
     )
     if isinstance(network, RNN) and network.validation_losses:
         best = network.best_epoch
-        told = "" if best is None else f", {network.validation_losses[best]:.6g} after epoch {best}, which is kept"
+        at, why = (best, ", which is kept") if best is not None else (len(network.validation_losses) - 1, "")
+        told = f", {network.validation_losses[at]:.6g} after epoch {at}{why}"
         facts["validation"] = f"loss {network.validation_losses[0]:.6g} at first{told}"
     if rule is None:
         facts["series"] = "none: it was saved from Python"

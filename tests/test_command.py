@@ -817,6 +817,10 @@ def test_what_fills_a_gap_does_not_count(write, run, fail, tmp_path):
     assert " of 19\n" in run("train", write(bits), "--column", "up", "--missing", "ffill")  # of 24
     lonely = table(day=range(40), x=[t if t % 2 else "" for t in range(1, 41)])
     assert "so many gaps that nothing is left" in fail("train", write(lonely), "--column", "x", "--missing", "ffill")
+    late = table(day=range(40), x=[t if t < 31 else "" for t in range(40)])
+    assert "nothing is left to measure on" in fail("train", write(late), "--column", "x", "--missing", "ffill")
+    early = table(day=range(40), x=[t if t in (0, *range(26, 40)) else "" for t in range(40)])
+    assert "nothing is left to learn from" in fail("train", write(early), "--column", "x", "--missing", "ffill")
 
 
 @pytest.mark.parametrize(
@@ -1473,6 +1477,8 @@ def test_interrupted_numbers_are_kept(steps, write, monkeypatch, capsys, tmp_pat
     if steps:
         assert fastrnn.load(model).losses == learnt(values, epochs=3)[0].losses
         assert main(["forecast", path, "--model", str(model), "--steps", "1"]) == 0
+        assert main(["show", str(model)]) == 0
+        assert re.search(r"validation    loss \S+ at first, \S+ after epoch 2\n", capsys.readouterr().out)
 
 
 def test_progress_of_numbers_only_on_a_terminal(write):
