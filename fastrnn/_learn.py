@@ -20,6 +20,8 @@ from fastrnn._models import Rule, are_bits, check_target, refuse_others, save
 from fastrnn._progress import in_words
 from fastrnn._series import Form, Problem, Series
 
+# ---- what is asked for ----
+
 # What can be set of the two networks, and to what it is where it is not.
 OF_BITS: dict[str, Any] = {"epochs": 100, "lr": 0.1, "seed": 0}
 OF_NUMBERS: dict[str, Any] = {
@@ -63,6 +65,9 @@ def train(options: argparse.Namespace) -> None:
     if length < least:
         raise Problem(f"{series.name} is too short: it gives a series of {length}, and at least {least} are needed")
     (Bits if bits else Numbers)(series, rule, settings | given, options).run()
+
+
+# ---- learning and measuring ----
 
 
 class Progress(io.StringIO):
@@ -163,6 +168,9 @@ class Study:
             x = _plots.positions(self.series.times, len(self.values) - count, count)
             named = {name: (x, y[-count:], style) for name, (y, style) in lines.items()}
             _plots.draw(self.options.plot, title, self.series.column, named)
+
+
+# ---- 0 and 1; numbers ----
 
 
 class Bits(Study):

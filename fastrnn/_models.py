@@ -11,6 +11,8 @@ import fastrnn
 from fastrnn import RNN, SimpleRNN, _files
 from fastrnn._series import Form, Problem, Series, read_series
 
+# ---- from a file to a series ----
+
 
 class Rule(NamedTuple):
     """Which columns are read, and what is learnt: numbers as they are, or 1 above a threshold or where they rose."""
@@ -54,6 +56,9 @@ def refuse_others(series: Series, advice: str) -> None:
             f"{series.name} is not a series of 0 and 1: its numbers go from {ordered[0]:.10g} to {ordered[-1]:.10g}, "
             f"and their median is {median:.10g}. {advice}"
         )
+
+
+# ---- what is written and read ----
 
 
 def check_target(path: str, source: str, option: str = "--save", what: str = "a model") -> None:

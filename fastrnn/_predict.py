@@ -14,6 +14,8 @@ from fastrnn._learn import SHOWN
 from fastrnn._models import Rule, check_target, load, refuse_others
 from fastrnn._series import Form, Problem, Series
 
+# ---- what comes next ----
+
 
 def model_and_series(options: argparse.Namespace) -> tuple[Any, Rule | None, Series]:
     """A network, how `fastrnn train` has told it to read files, and what it reads of this one."""

@@ -12,6 +12,8 @@ from typing import Any
 
 from fastrnn._series import Problem
 
+# ---- one time ----
+
 
 def read(text: str) -> Decimal | date | None:
     """What a time is; of a month, 2026-01, its first day."""
@@ -52,6 +54,9 @@ def in_month(time: Any, month: int, day: int) -> Any:
     """The same time in another month, on that day or on its last one."""
     year, month = divmod(month, 12)
     return time.replace(year=year, month=month + 1, day=min(day, monthrange(year, month + 1)[1]))
+
+
+# ---- many ----
 
 
 def go_on(texts: list[str], steps: int, where: str) -> list[str]:
