@@ -1,4 +1,4 @@
-"""The `fastrnn` command: the notebook's run, training on a series in a file, predicting with what was saved."""
+"""The `fastrnn` command: its arguments, its errors, and the notebook's run."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ import math
 import os
 import re
 import sys
-from operator import eq, ne
 from time import perf_counter
 from typing import Any, NoReturn
 
 import fastrnn
-from fastrnn import RNN, SimpleRNN, _data, _fallback, _files
+from fastrnn import SimpleRNN, _data, _fallback
 from fastrnn._backend import core
 from fastrnn._checks import legible
-from fastrnn._series import Problem, Rule, name_of, read_series
+from fastrnn._kinds import CELLS, OPTIMIZERS
+from fastrnn._learn import OF_BITS, OF_NUMBERS, train
+from fastrnn._predict import forecast, predict, show
+from fastrnn._series import Problem
 from fastrnn.simple import WEIGHTS
-
-# What a network gets and gives a step, and of which kind that is: attributes of an RNN, and of SimpleRNN these.
-SIMPLE = {"input_size": 1, "output_size": 1, "output": "sigmoid"}
-
 
 # ---- the notebook ----
 
@@ -72,184 +70,54 @@ def seconds_of_cores(weights: list[float], inputs: list[int], targets: list[int]
     return best[core.SimpleRNNCore], best[_fallback.SimpleRNNCore]
 
 
-# ---- train ----
-
-
-class Progress(io.StringIO):
-    """Stands in for standard output while train() prints: keeps its last line in view on standard error."""
-
-    def write(self, text: str) -> int:
-        if text.strip():
-            sys.stderr.write(f"\r{text:<40}")
-            sys.stderr.flush()
-        return len(text)
-
-
-def train(options: argparse.Namespace) -> None:
-    """Train on the first 80 % of a series, and tell how well the rest is predicted."""
-    if options.save is not None:
-        check_target(options.save, options.file)
-    numbers, column = read_series(options.file, options.column)
-    rule = Rule(column, options.threshold, options.diff)
-    name, advice = name_of(options.file), "Make it one with --threshold V (1 above V) or with --diff (1 where it rose)"
-    series = memoryview(rule.apply(numbers, name, advice))
-    if len(series) < 10:
-        raise Problem(f"{name} is too short: it gives a series of {len(series)}, and at least 10 are needed")
-    held = len(series) // 5
-    known = len(series) - held
-    network = SimpleRNN(options.lr, options.epochs, seed=options.seed)
-    shown = sys.stderr is not None and sys.stderr.isatty()
-    start = perf_counter()
-    try:
-        with contextlib.redirect_stdout(Progress()):
-            network.train(series[: known - 1], series[1:known], verbose=shown)
-    finally:
-        if shown:
-            sys.stderr.write(f"\r{'':40}\r")
-    seconds = perf_counter() - start
-    if options.save is not None:
-        save(options.save, network, rule)
-
-    actual = series[known:].tolist()
-    network_says = network.predict(series[:-1])[known - 1 :].tolist()  # having seen the training part before them
-    frequent_says = [int(2 * sum(series[:known]) > known)] * held
-    last_says = series[known - 1 : -1].tolist()
-    right, frequent, last = (sum(map(eq, says, actual)) for says in (network_says, frequent_says, last_says))
-    apart = sum(map(ne, network_says, last_says if last > frequent else frequent_says))
-    print(legible(f"{name}, column {column}" if column else name))
-    print(f"  values           {len(series)}, {rule}")
-    print(f"  ones             {sum(series) / len(series):.1%}")
-    print(f"  trained on       the first {known}, epochs {options.epochs}, lr {options.lr}, seed {options.seed}")
-    print(f"  seconds          {seconds:.3f}")
-    for loss in network.losses[-1:]:
-        print(f"  final loss       {loss:.4f}, that is {loss / (known - 1):.4f} a step")
-    print(f"\nRight about the next value, in the last {held}:")
-    print(f"  the network      {right / held:6.1%}  {right} of {held}")
-    print(f"  most frequent    {frequent / held:6.1%}  {frequent} of {held}, always {frequent_says[0]}")
-    print(f"  repeat the last  {last / held:6.1%}  {last} of {held}")
-    print(comparison(right - max(frequent, last), apart))
-    if options.save is not None:
-        print("\n" + legible(f"Saved as {options.save}"))
-
-
-def comparison(ahead: int, apart: int) -> str:
-    """One sentence on the network and the better baseline, which predicted different values `apart` times."""
-    if ahead == 0:
-        return "The network does as well as the better baseline, and no better."
-    # McNemar (1947): by chance alone, about one lead in 20 is longer than twice the root of `apart`.
-    chance = ", which chance alone may explain" if ahead**2 < 4 * apart else ""
-    more = "more" if ahead > 0 else "fewer"
-    return f"The network has {abs(ahead)} {more} right than the better baseline{chance}."
-
-
-# ---- models ----
-
-
-def check_target(path: str, source: str) -> None:
-    """Find out before a long training, not after it, that a model cannot be saved there."""
-    if path == "-":
-        raise Problem("cannot write a model to standard output: --save needs the name of a file")
-    if os.path.realpath(path) == os.path.realpath(source):
-        raise Problem(f"cannot write {path}: it is the series itself")
-    try:
-        _files.write(path, None)
-    except (FileNotFoundError, NotADirectoryError):
-        raise Problem(f"cannot write {path}: its directory is not there") from None
-    except OSError as error:  # a name too long, say
-        raise Problem(f"cannot write {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise Problem(f"cannot write {path}: {error}") from None
-
-
-def save(path: str, network: SimpleRNN, rule: Rule) -> None:
-    """The network, and with it the rule that makes a series of a file."""
-    network._series = [*rule]  # type: ignore[attr-defined]
-    try:
-        network.save(path)
-    except OSError as error:
-        raise Problem(f"cannot write {path}: {error.strerror}") from None
-
-
-def load(path: str) -> tuple[SimpleRNN | RNN, Rule | None]:
-    """The network of a model, and its rule if `fastrnn train` has saved it."""
-    if path == "-":
-        raise Problem("cannot read a model from standard input: --model needs the name of a file")
-    try:
-        network = fastrnn.load(path)
-    except OSError as error:
-        raise Problem(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise Problem(str(error)) from None
-    match getattr(network, "_series", None):
-        case None:
-            return network, None
-        case [None | str() as column, None | float() as threshold, bool() as diff] if threshold is None or not diff:
-            return network, Rule(column, threshold, diff)
-    raise Problem(f"cannot load {path}: it does not tell rightly how a file becomes its series")
-
-
-def predict(options: argparse.Namespace) -> None:
-    """Print what the network says after every value of a series."""
-    network, rule = load(options.model)
-    column = rule.column if rule is not None and options.column is None else options.column
-    numbers, _ = read_series(options.file, column)
-    name = name_of(options.file)
-    series = numbers if rule is None else rule.apply(numbers, name, f"{options.model} was trained on one")
-    if not series:
-        raise Problem(f"{name} has too few numbers to predict from")
-    of_network: list[Any] = [getattr(network, name, simple) for name, simple in SIMPLE.items()]
-    inputs, outputs, output = of_network
-    if inputs != 1:
-        raise Problem(f"{options.model} takes {inputs} numbers a step, and a series has one: use it from Python")
-    parts = {"linear": ["predicted"], "sigmoid": ["probability", "predicted"], "softmax": ["probability"]}[output]
-    columns = [f"{part}_{i}" if outputs > 1 else part for part in parts for i in range(outputs)]
-    if output == "softmax":
-        columns.append("predicted")
-    print("value", *columns, sep=",")
-    network.reset()
-    for value in series:
-        said = network.step(value)
-        results = said if isinstance(said, list) else [said]
-        decisions = {
-            "linear": [],
-            "sigmoid": [round(probability) for probability in results],
-            "softmax": [results.index(max(results))],
-        }[output]
-        print(repr(value).removesuffix(".0"), *map(repr, results), *decisions, sep=",")
-
-
 # ---- the command line ----
 
 ABOUT = """\
-Train a small recurrent network to predict the next value of a series of 0 and 1.
+Train a small recurrent network to predict the next value of a series, and forecast how it goes on.
 Without a command it shows what that is: it learns the pattern 0, 1, 0, 1, ...
 """
 
 EXAMPLES = """\
 examples:
   fastrnn                                                        learn 0, 1, 0, 1, ... in about a second
+  fastrnn train air.csv --column passengers --time month --season 12 --save air.safetensors
+  fastrnn forecast air.csv --model air.safetensors --steps 12    the next year
   fastrnn train weather.csv --column temp --threshold 15         will the next value be above 15?
   fastrnn train prices.csv --diff --save up.safetensors          will the price rise? Keep the network
-  fastrnn predict prices.csv --model up.safetensors | tail -n 1  the forecast for the value still to come
+  fastrnn predict prices.csv --model up.safetensors --tail 1     the forecast for the value still to come
 """
 
 ABOUT_FILES = """
 FILE is CSV, with commas, semicolons or tabs and with or without a header, or a text of numbers with white space
-between; or - for standard input. Blank lines and lines that begin with # are skipped. In the column that is read,
-everything must be a number. Where semicolons separate, a comma in a number is a decimal comma.
+between; or - for standard input; packed by gzip or not. Blank lines and lines that begin with # are skipped. In the
+columns that are read, everything must be a number. Where semicolons separate, a comma in a number is a decimal comma.
 """
 
 ABOUT_TRAIN = """\
-Learn a series, and report how often the network is right about the next value.
-It learns from the first 80 % of the values. The report is on the last 20 %, beside two simple ways to guess: always
-the most frequent value of the first 80 %, and the value before.
+Learn a series, and report how well the network predicts the next value, on the last 20 %, which it has not seen.
+Numbers are forecast by an RNN: from the values up to t, and those of --inputs up to t, it predicts the value at t + 1.
+It learns from the first 64 %, and the next 16 % tell when to stop. Beside it stand the last value, with --season the
+one a season before, and linear autoregression on the same columns.
+With --threshold or --diff, or where all numbers are 0 and 1, SimpleRNN learns from the first 80 % whether the next
+value is 1. Beside it stand the most frequent value, the last one, its opposite, and the one a season before.
 """
 
 ABOUT_PREDICT = """\
 Predict the next value after each value of a series, with a network that fastrnn train has saved, or save() in Python.
-Prints CSV: the value; of networks for 0 and 1 the probability that the next one is 1; the predicted next one. The last
-line is the forecast for the value still to come. For a network of fastrnn train numbers are turned into 0 and 1 as in
-training. One from Python takes them as they are; with several outputs or classes, columns are numbered from 0.
+Prints CSV: the time, where there is a column of times; the value; of networks for 0 and 1 the probability that the next
+one is 1; the predicted next one, which is the one of the row below. The last line is the forecast for the value still
+to come. For a network of fastrnn train columns are found and numbers are turned into 0 and 1 as in training. One from
+Python takes them as they are; with several outputs or classes, columns are numbered from 0.
+"""
+
+ABOUT_FORECAST = """\
+Tell how a series goes on, with a network for numbers: each prediction is the next input. Prints CSV: time, value.
+Times go on if they are numbers, ISO dates or datetimes with a constant step or in months; without a column of times
+rows are counted. The farther a forecast goes, the less it knows: fastrnn train measures one step.
+"""
+
+ABOUT_SHOW = """\
+Print what is in a model: the network, how long it was trained, its scales, and which columns fastrnn train gave it.
 """
 
 
@@ -258,12 +126,18 @@ class Parser(argparse.ArgumentParser):
         raise Problem(f"{message} (see {self.prog} --help)")
 
 
-def whole_number(text: str) -> int:
+def whole_number(text: str, least: int = 0) -> int:
     if not re.fullmatch("[0-9]+", text):
-        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number, {least} or more, not {text!r}")
     if len(text) > 18:  # sys.maxsize has 19 digits
         raise argparse.ArgumentTypeError(f"must have at most 18 digits, and it is {text}")
-    return int(text)
+    if (value := int(text)) < least:
+        raise argparse.ArgumentTypeError(f"must be at least {least}, and it is {text}")
+    return value
+
+
+def counting_number(text: str) -> int:
+    return whole_number(text, 1)
 
 
 def finite_number(text: str) -> float:
@@ -279,6 +153,29 @@ def learning_rate(text: str) -> float:
     return value
 
 
+def positive_number(text: str) -> float:
+    if (value := finite_number(text)) <= 0.0:
+        raise argparse.ArgumentTypeError(f"must be positive, and it is {text}")
+    return value
+
+
+def separator(text: str) -> str:
+    text = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
+    if len(text) != 1 or text in '"\r\n\0' or text.isalnum():
+        raise argparse.ArgumentTypeError(f"must be one character, tab or space, not {text!r}")
+    return text
+
+
+def picture(text: str) -> str:
+    if not text.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError(f"must be a name that ends with .png, not {text!r}")
+    return text
+
+
+def names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
 def parser() -> Parser:
     style: Any = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     usage = "fastrnn [--version] [--help] [COMMAND ...]"
@@ -288,29 +185,69 @@ def parser() -> Parser:
     whole.set_defaults(run=notebook)
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", prog="fastrnn")
 
-    part = commands.add_parser(
-        "train", help="learn a series, and report how well", description=ABOUT_TRAIN + ABOUT_FILES, **style
-    )
-    part.set_defaults(run=train)
-    part.add_argument("file", metavar="FILE", help="the series")
-    part.add_argument("--column", metavar="NAME", help="its column: a name, a number from 1, or all")
+    def command(run: Any, told: str, about: str) -> Any:
+        part = commands.add_parser(run.__name__, help=told, description=about, **style)
+        part.set_defaults(run=run)
+        return part
+
+    def reads(part: Any, column: str) -> None:
+        part.add_argument("file", metavar="FILE", help="the series")
+        part.add_argument("--column", metavar="NAME", help=column)
+        part.add_argument("--time", metavar="NAME", help="the column of times; rows: none, rows are counted")
+        ways = ["error", "drop", "ffill", "interpolate"]
+        told = "of gaps: error (the default), drop the row, ffill (repeat the last) or interpolate (draw a line)"
+        part.add_argument("--missing", metavar="WAY", choices=ways, default="error", help=told)
+        part.add_argument("--sep", metavar="C", type=separator, help="what separates fields, where it is not plain")
+        told = "the decimal mark, . or ,: then a comma separates only where --sep says so"
+        part.add_argument("--decimal", metavar="C", choices=[".", ","], help=told)
+
+    def plots(part: Any, what: str) -> None:
+        part.add_argument("--plot", metavar="PNG", type=picture, help=f"draw {what} (needs matplotlib)")
+
+    part = command(train, "learn a series, and report how well", ABOUT_TRAIN + ABOUT_FILES)
+    reads(part, "its column: a name, a number from 1, or all")
+    told = "further columns, with commas between: known up to t, they help to predict t + 1"
+    part.add_argument("--inputs", metavar="A,B", type=names, default=[], help=told)
+    part.add_argument("--season", metavar="N", type=counting_number, help="compare with the value N before, too")
     rule = part.add_mutually_exclusive_group()
     rule.add_argument("--threshold", metavar="V", type=finite_number, help="turn numbers above V into 1, others into 0")
     rule.add_argument("--diff", action="store_true", help="turn numbers into 1 where they rose, 0 where they did not")
-    part.add_argument("--epochs", metavar="N", type=whole_number, default=100, help="passes over the series (100)")
-    part.add_argument("--lr", metavar="X", type=learning_rate, default=0.1, help="learning rate (0.1)")
-    part.add_argument("--seed", metavar="S", type=whole_number, default=0, help="draws the first weights (0)")
     part.add_argument("--save", metavar="FILE", help="keep the network in this file, model.safetensors say")
+    plots(part, "the end of the last 20 %%")
+    part = part.add_argument_group("the network", "Defaults are those for numbers; for 0 and 1 in brackets.")
+    part.add_argument("--cell", choices=[*CELLS], help=OF_NUMBERS["cell"])
+    for name, kind, told in (
+        ("hidden_size", counting_number, "units"),
+        ("window", counting_number, "steps from update to update, and how far back a gradient reaches"),
+        ("epochs", whole_number, "passes over the series, at most"),
+        ("patience", whole_number, "epochs to go on without getting better"),
+        ("lr", learning_rate, "learning rate"),
+        ("clip", positive_number, "the largest norm of a gradient"),
+        ("seed", whole_number, "draws the first weights"),
+    ):
+        default = "none" if OF_NUMBERS[name] is None else f"{OF_NUMBERS[name]}"
+        default += f" [{OF_BITS[name]}]" if name in OF_BITS else ""
+        letter = {"lr": "X", "clip": "X", "seed": "S"}.get(name, "N")
+        part.add_argument("--" + name.replace("_", "-"), metavar=letter, type=kind, help=f"{told}: {default}")
+    part.add_argument("--optimizer", choices=[*OPTIMIZERS], help=OF_NUMBERS["optimizer"])
+    told = "scale each column by its mean and deviation, and back: yes"
+    part.add_argument("--standardize", action=argparse.BooleanOptionalAction, help=told)
 
-    part = commands.add_parser(
-        "predict", help="predict with what was learned", description=ABOUT_PREDICT + ABOUT_FILES, **style
-    )
-    part.set_defaults(run=predict)
-    part.add_argument("file", metavar="FILE", help="the series")
-    part.add_argument(
-        "--model", metavar="FILE", required=True, help="what fastrnn train --save, or save() in Python, has written"
-    )
-    part.add_argument("--column", metavar="NAME", help="its column, where it is not the one of the training")
+    model: Any = {"metavar": "FILE", "required": True}
+    model["help"] = "what fastrnn train --save, or save() in Python, has written"
+    part = command(predict, "predict with what was learned", ABOUT_PREDICT + ABOUT_FILES)
+    reads(part, "its column, where it is not the one of the training")
+    part.add_argument("--model", **model)
+    part.add_argument("--tail", metavar="N", type=whole_number, help="print the last N rows alone")
+
+    part = command(forecast, "tell how a series goes on", ABOUT_FORECAST + ABOUT_FILES)
+    reads(part, "its column, where it is not the one of the training")
+    part.add_argument("--model", **model)
+    part.add_argument("--steps", metavar="N", type=counting_number, required=True, help="how many values to foretell")
+    plots(part, "the series and how it goes on")
+
+    part = command(show, "print what is in a model", ABOUT_SHOW)
+    part.add_argument("model", metavar="MODEL", help=model["help"])
     return whole
 
 
@@ -324,11 +261,14 @@ def main(argv: list[str] | None = None) -> int:
             options.run(options)
         finally:
             print(end="", flush=True)  # now, while its errors can be told
-    except KeyboardInterrupt:
-        print("fastrnn: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(legible(f"fastrnn: interrupted{stop}"), file=sys.stderr)
         return 130
     except (Problem, OverflowError) as error:
         print(legible(f"fastrnn: {error}"), file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("fastrnn: there is not enough memory for this", file=sys.stderr)
         return 2
     except OSError as error:
         # What could not be written would be tried again, and fail again, when Python ends.

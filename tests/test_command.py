@@ -1,8 +1,11 @@
 """The `fastrnn` command: what it prints, what it reads, what it saves, and how it fails."""
 
+import csv
 import errno
+import gzip
 import io
 import json
+import math
 import os
 import random
 import re
@@ -11,13 +14,16 @@ import signal
 import subprocess
 import sys
 import time
+from array import array
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn import SimpleRNN, __main__, _series
+from fastrnn import RNN, SimpleRNN, __main__, _baselines, _models, _series, _times
 from fastrnn.__main__ import main
 
 WEIGHTS = ("w_input_hidden", "w_hidden_hidden", "w_hidden_output", "b_hidden", "b_output")
@@ -40,7 +46,7 @@ def write(tmp_path):
 def saved(tmp_path):
     """Save a network as `fastrnn train` does, by default with the rule that leaves 0 and 1 as they are."""
 
-    def saved(series=(None, None, False), name="model.safetensors", network=None):
+    def saved(series=(None, None, [], None, None, False), name="model.safetensors", network=None):
         network = SimpleRNN(seed=1) if network is None else network
         if series is not None:
             network._series = [*series]
@@ -89,7 +95,7 @@ def lines(values):
 
 
 def read(path, column=None):
-    return list(_series.read_series(path, column)[0])
+    return _series.read_series(path, column).values.tolist()
 
 
 # ---- without arguments ----
@@ -172,7 +178,7 @@ def test_import_leaves_the_command_out():
     assert not {"fastrnn.__main__", "fastrnn._files", "argparse", "csv", "json"} & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["predict", "--help"], ["--version"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["forecast", "--help"], ["--version"]])
 def test_help_and_version(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
@@ -225,6 +231,11 @@ NUMBERS = [1.5, -2.0, 3e4]
         ("1.5,0\n-2,0\n3e4,0\n", "1"),
         (",temp\na,1.5\nb,-2\nc,3e4\n", None),
         ("name,Außentemperatur\na,1.5\nb,-2\nc,3e4\n", "Außentemperatur"),
+        ("1.5\n-2\n3e4\n".encode("utf-16"), None),
+        ("1.5\n-2\n3e4\n".encode("utf-16-be").join([b"\xfe\xff", b""]), None),
+        (gzip.compress(b"temp\n1.5\n-2\n3e4\n"), None),
+        (gzip.compress("temp\n1.5\n-2\n3e4\n".encode("utf-16")), None),
+        (",0\na,1.5\nb,-2\nc,3e4\n", None),
         ("#\n" * 500 + "x,temp\n" + "#\n" * 500 + "a,1.5\nb,-2\nc,3e4\n", None),
     ],
 )
@@ -240,7 +251,7 @@ def test_reading_many_rows(write):
 
 def test_what_a_later_file_is_to_be_read_by(write):
     def column(content, asked=None):
-        return _series.read_series(write(content), asked)[1]
+        return _series.read_series(write(content), asked).column
 
     assert column("1\n2\n") is None
     assert column("1 2\n") is None
@@ -257,10 +268,10 @@ def test_what_a_later_file_is_to_be_read_by(write):
         ("", "is empty"),
         ("\n\n# nothing\n", "is empty"),
         ("1\n2\nthree\n", ":3: the value is 'three', not a number"),
-        ("temp\n1\n\n# here\nn/a\n", ":5: column temp is 'n/a', not a number"),
-        ("day,temp\na,1\nb,\nc,3\n", ":3: column temp is empty"),
+        ("temp\n1\n\n# here\nn/a\n", ":5: column temp is missing (n/a): --missing drop, ffill or interpolate tells"),
+        ("day,temp\na,1\nb,\nc,3\n", ":3: column temp is empty: --missing"),
         ('temp\n1\n""\n3\n', ":3: column temp is empty"),
-        ("x,1\ny,2\nz,nan\n", ":3: column 2 is 'nan', not a number"),
+        ("x,1\ny,2\nz,nan\n", ":3: column 2 is missing (nan): --missing"),
         ("1\ninf\n", ":2: the value is 'inf', not a number"),
         ("1\n1e999\n", ":2: the value is '1e999', not a number"),
         ("day,temp\na,1\nb\nc,3\n", ":3: the number of fields is 1, not 2 as before"),
@@ -275,13 +286,18 @@ def test_what_a_later_file_is_to_be_read_by(write):
         ("day,temp\na,x\nb,y\n", "has no column of numbers, only 1 (day), 2 (temp)"),
         ("day,temp\n", "has no column of numbers, only 1 (day), 2 (temp)"),
         (b"temp\n1\n\xe9\n", "is not UTF-8 text"),
-        ("1\n2\n3\n".encode("utf-16"), "is not UTF-8 text"),
+        ("1\n2\n3\n".encode("utf-16")[:-1], "is not UTF-8 text"),
+        ("1\n2\n3\n".encode("utf-16-le"), ":1: there is a NUL byte"),
+        ("temp\n1\n\0\0\n", ":3: there is a NUL byte"),
+        ("temp\n1\n" + "1," * 2**23 + "1", ":3: the line has more than 16,777,216 characters"),
+        (b"\x1f\x8bno", "begins as gzip does, and is damaged or cut short"),
+        (gzip.compress(b"1\n" * 999)[:-9], "begins as gzip does, and is damaged or cut short"),
     ],
 )
 def test_unreadable(content, message, write, fail):
     path = write(content)
     told = fail("train", path, "--diff")
-    assert told.startswith(path)
+    assert told.removeprefix("cannot read ").startswith(path)
     assert message in told
 
 
@@ -367,11 +383,13 @@ def test_report(length, write, run):
     assert re.fullmatch(r"  seconds          \d+\.\d{3}", report[4])
     assert report[5] == f"  final loss       {loss:.4f}, that is {loss / (length - held - 1):.4f} a step"
     assert report[7] == f"Right about the next value, in the last {held}:"
-    assert report[8] == f"  the network      {right / held:6.1%}  {right} of {held}"
-    assert report[9] == f"  most frequent    {frequent / held:6.1%}  {frequent} of {held}, always {most}"
-    assert report[10] == f"  repeat the last  {repeat / held:6.1%}  {repeat} of {held}"
-    assert report[11].startswith("The network ")
-    assert len(report) == 12
+    assert report[8] == f"  the network               {right / held:6.1%}  {right} of {held}"
+    assert report[9] == f"  the most frequent         {frequent / held:6.1%}  {frequent} of {held}, always {most}"
+    assert report[10] == f"  the last value            {repeat / held:6.1%}  {repeat} of {held}"
+    opposite = held - repeat
+    assert report[11] == f"  the opposite of the last  {opposite / held:6.1%}  {opposite} of {held}"
+    assert report[12].startswith("The network ")
+    assert len(report) == 13
     assert network.epochs == 7
 
 
@@ -416,15 +434,6 @@ def test_threshold_holds_for_0_and_1_too(write, run):
     assert "  ones             0.0%\n" in run("train", write(lines(BITS)), "--threshold", 1)
 
 
-def test_neither_threshold_nor_diff(write, fail):
-    path = write(lines([3, 9.5, -4, 5] * 5))
-    message = fail("train", path)
-    assert message.startswith(f"{path} is not a series of 0 and 1: its numbers go from -4 to 9.5")
-    assert "median is 4. " in message
-    assert "--threshold V" in message
-    assert "--diff" in message
-
-
 @pytest.mark.parametrize("option", [[], ["--diff"]])
 def test_too_short(option, write, fail, run):
     least = 10 + len(option)
@@ -435,27 +444,28 @@ def test_too_short(option, write, fail, run):
 @pytest.mark.parametrize(
     ("ahead", "apart", "sentence"),
     [
-        (0, 0, "The network does as well as the better baseline, and no better."),
-        (0, 40, "The network does as well as the better baseline, and no better."),
-        (9, 25, "The network has 9 more right than the better baseline, which chance alone may explain."),
-        (10, 25, "The network has 10 more right than the better baseline."),
-        (-9, 25, "The network has 9 fewer right than the better baseline, which chance alone may explain."),
-        (-10, 25, "The network has 10 fewer right than the better baseline."),
+        (0, 0, "The network does as well as the last value, and no better."),
+        (0, 40, "The network does as well as the last value, and no better."),
+        (9, 25, "The network has 9 more right than the last value, which chance alone may explain."),
+        (10, 25, "The network has 10 more right than the last value."),
+        (-9, 25, "The network has 9 fewer right than the last value, which chance alone may explain."),
+        (-10, 25, "The network has 10 fewer right than the last value."),
     ],
 )
 def test_comparison(ahead, apart, sentence):
-    assert __main__.comparison(ahead, apart) == sentence
+    assert _baselines.comparison(ahead, apart, "the last value") == sentence
 
 
-def test_comparison_is_with_the_better_baseline(write, run):
-    assert (
-        run("train", write("0\n1\n" * 50)).splitlines()[-1] == "The network has 10 more right than the better baseline."
-    )
+def test_comparison_is_with_the_best_baseline(write, run):
+    alternating = run("train", write("0\n1\n" * 50)).splitlines()
+    assert alternating[-1] == "The network does as well as the opposite of the last, and no better."
     alike = run("train", write("1\n" * 100)).splitlines()
-    assert alike[-1] == "The network does as well as the better baseline, and no better."
-    held = [0] * 80 + [1] * 20  # the network knows zeros alone, and repeating the last is nearly always right
+    assert alike[-1] == "The network does as well as the most frequent, and no better."
+    held = [0] * 80 + [1] * 20  # the network knows zeros alone, and the last value is nearly always right
     worse = run("train", write(lines(held)))
-    assert worse.endswith("The network has 19 fewer right than the better baseline.\n")
+    assert worse.endswith("The network has 19 fewer right than the last value.\n")
+    doubled = run("train", write("0\n0\n1\n1\n" * 50), "--season", 4).splitlines()
+    assert "  the value 4 before        100.0%  40 of 40" in doubled
 
 
 @pytest.mark.parametrize(
@@ -495,6 +505,574 @@ def test_diverging(write, fail, monkeypatch):
     assert fail("train", write(lines(BITS))) == "training diverged at epoch 0, step 3"
 
 
+# ---- learning numbers ----
+
+
+def hare(length=120, seed=4, depends=0.0):
+    """Numbers that swing with a period of 12, and what moves them a step later."""
+    source = random.Random(seed)
+    moves = [source.gauss(0, 1) for _ in range(length)]
+    values = [20 + 5 * math.sin(math.pi * t / 6) + source.gauss(0, 0.5) for t in range(length)]
+    return [round(v + depends * m, 3) for v, m in zip(values, [0.0, *moves[:-1]], strict=True)], moves
+
+
+def table(**columns):
+    rows = zip(*columns.values(), strict=True)
+    return "".join(",".join(map(str, row)) + "\n" for row in [[*columns], *rows])
+
+
+def months(count, start=2001):
+    return [f"{start + i // 12}-{i % 12 + 1:02}" for i in range(count)]
+
+
+def learnt(values, *others, counted=None, **options):
+    """The network that the command is to make, and what it predicts of the last fifth."""
+    held, length = len(values) // 5, len(values)
+    known = length - held
+    cut = known - known // 5
+    rows = [list(row) for row in zip(values, *others, strict=True)]
+    made = {"hidden_size": 16, "cell": "gru", "window": 32, "optimizer": "adam", "lr": 0.01, "epochs": 500}
+    made |= {"patience": 50, "standardize": True, "seed": 0} | options
+    network = RNN(**made, input_size=len(rows[0]))
+    x, y, counted = rows[: known - 1], values[1:known], counted or [True] * length
+    learns = [float(t < cut and counted[t]) for t in range(1, known)]
+    stops = [float(t >= cut and counted[t]) for t in range(1, known)]
+    network.train(x, y, sample_weight=learns, validation=(x, y, stops))
+    return network, network.predict(rows[:-1])[known - 1 :]
+
+
+def errors_of(report):
+    found = re.findall(r"^  (.{24}) +(\S+) +(\S+)(?:  .*)?$", report.split("RMSE\n")[1], re.MULTILINE)
+    return {name.strip(): (float(mae), float(rmse)) for name, mae, rmse in found}
+
+
+def rounded(predicted, actual, counted=None):
+    errors = [p - v for p, v, counts in zip(predicted, actual, counted or [True] * len(actual), strict=True) if counts]
+    rmse = math.sqrt(sum(error * error for error in errors) / len(errors))
+    return float(f"{sum(map(abs, errors)) / len(errors):.5g}"), float(f"{rmse:.5g}")
+
+
+def test_report_on_numbers(write, run):
+    values, _ = hare()
+    path = write(table(month=months(120), hares=values))
+    out = run("train", path, "--time", "month", "--season", 12, "--epochs", 40)
+    network, predicted = learnt(values, epochs=40)
+    report = out.splitlines()
+    assert report[0] == f"{path}, column hares"
+    assert report[1] == "  values           120, from 2001-01 to 2010-12"
+    best = f"at their best after epoch {network.best_epoch} of {len(network.losses)}"
+    assert report[2] == f"  trained on       the first 77; stopped by the next 19, {best}"
+    assert report[3] == "  network          GRU of 16, window 32, adam, lr 0.01, seed 0"
+    assert re.fullmatch(r"  seconds          \d+\.\d{3}", report[4])
+    assert report[6] == "One step ahead, in the last 24, from 2009-01:"
+    assert len({len(line) for line in report[7:11]}) == 1  # aligned
+    errors = errors_of(out)
+    assert [*errors] == ["the network", "the last value", "the value 12 before", "linear autoregression"]
+    assert errors["the network"] == rounded(predicted, values[96:])
+    assert errors["the last value"] == rounded(values[95:-1], values[96:])
+    assert errors["the value 12 before"] == rounded(values[84:-12], values[96:])
+    assert report[12].startswith("The network is ")
+    columns = [array("d", values)]
+    assert errors["linear autoregression"] == rounded(_baselines.autoregression(columns, 12, 77, 96)[0], values[96:])
+
+
+def by_numpy(columns, order, start, stop, first):
+    """Least squares on the last rows, fitted at start .. stop: predictions from `first` on."""
+    lagged = [np.roll(column, lag) for lag in range(1, order + 1) for column in columns]
+    x = np.array([np.ones(len(columns[0])), *lagged]).T
+    weights = np.linalg.lstsq(x[start:stop], np.array(columns[0][start:stop]), rcond=None)[0]
+    return x[first:] @ weights
+
+
+@pytest.mark.parametrize(("inputs", "longest"), [(0, 32), (1, 24)])
+def test_linear_autoregression(inputs, longest):
+    values, moves = hare(300, depends=2.0 * inputs)
+    columns = [array("d", values), array("d", moves)][: 1 + inputs]
+    orders = [order for order in sorted({*_baselines.ORDERS, 12, 13}) if order <= longest]
+
+    def loss(order):
+        return np.square(by_numpy(columns, order, longest, 192, 192)[:48] - values[192:240]).sum()
+
+    predicted, order = _baselines.autoregression(columns, 12, 192, 240)
+    assert order == min(orders, key=loss)
+    assert predicted == pytest.approx(by_numpy(columns, order, order, 240, 240), rel=1e-6)
+
+
+def test_linear_autoregression_where_one_column_tells_as_much_as_all():
+    assert _baselines.autoregression([array("d", [5.0] * 50)], None, 32, 40) == ([5.0] * 10, 0)
+    sine = array("d", (math.sin(0.3 * t) for t in range(300)))
+    predicted, _ = _baselines.autoregression([sine, sine], None, 192, 240)
+    assert predicted == pytest.approx(sine[240:].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["--cell", "lstm"], {"cell": "lstm"}),
+        (["--hidden-size", 3], {"hidden_size": 3}),
+        (["--window", 8], {"window": 8}),
+        (["--optimizer", "sgd"], {"optimizer": "sgd"}),
+        (["--lr", 0.1], {"lr": 0.1}),
+        (["--clip", 0.1], {"clip": 0.1}),
+        (["--patience", 0], {"patience": 0}),
+        (["--epochs", 3], {"epochs": 3}),
+        (["--seed", 8], {"seed": 8}),
+        (["--standardize"], {}),
+    ],
+)
+def test_options_of_the_network(arguments, options, write, run, tmp_path):
+    values, _ = hare()
+    default, expected = learnt(values)[0], learnt(values, **options)[0]
+    run("train", write(lines(values)), *arguments, "--save", tmp_path / "model")
+    network = fastrnn.load(tmp_path / "model")
+    assert network == expected
+    assert network.losses == expected.losses
+    assert network.seed == expected.seed
+    assert (network != default) == bool(options)
+
+
+def test_without_standardize(write, capsys, tmp_path):
+    values, _ = hare()
+    near, far = [value / 10 for value in values], [value + 1000 for value in values]
+    assert main(["train", write(lines(near)), "--no-standardize", "--save", str(tmp_path / "model")]) == 0
+    assert fastrnn.load(tmp_path / "model") == learnt(near, standardize=False)[0]
+    assert capsys.readouterr().err == ""
+    assert main(["train", write(lines(far)), "--no-standardize", "--epochs", "3"]) == 0
+    told = capsys.readouterr().err
+    assert told == "fastrnn: the numbers are far from 0 and 1, and little is learnt: leave out --no-standardize\n"
+
+
+def test_inputs(write, run, fail, tmp_path):
+    values, moves = hare(200, depends=8.0)
+    path, model = write(table(day=range(200), move=moves, hares=values)), tmp_path / "model"
+    alone = errors_of(run("train", path, "--column", "hares"))
+    together = errors_of(run("train", path, "--column", "hares", "--inputs", "move", "--save", model))
+    network, predicted = learnt(values, moves)
+    assert fastrnn.load(model) == network
+    assert together["the network"] == rounded(predicted, values[160:])
+    for name in "the network", "linear autoregression":  # which is told as much
+        assert together[name][1] < 0.5 * alone[name][1]
+    last = run("predict", path, "--model", model, "--tail", 1).splitlines()[1]
+    assert last == f"{values[-1]},{network.predict([list(row) for row in zip(values, moves, strict=True)])[-1]!r}"
+    assert fail("forecast", path, "--model", model, "--steps", 1).startswith(f"{model} also needs move, of which")
+
+
+def test_columns_that_cannot_be_inputs(write, fail):
+    values, moves = hare(40)
+    path = write(table(day=range(40), move=moves, hares=values))
+    told = fail("train", path, "--column", 3, "--inputs", "move,snow")
+    assert told.endswith(
+        "has no column snow, only 1 (day), 2 (move), 3 (hares). Choose one with --inputs, by name or by number"
+    )
+    for twice in ["--inputs", "hares"], ["--inputs", "move,2"], ["--inputs", "day", "--time", "day"], ["--time", 3]:
+        assert "must be different columns" in fail("train", path, "--column", "hares", *twice)
+    assert "--column all has no place" in fail("train", path, "--column", "all", "--inputs", "move")
+
+
+def test_other_columns_leave_one(write, run):
+    values, moves = hare(40)
+    path = write(table(day=range(40), move=moves, hares=values))
+    assert ", column hares\n" in run("train", path, "--time", 1, "--inputs", 2, "--epochs", 2)
+
+
+def test_season(write, run, fail):
+    path = write(lines(hare()[0]))
+    assert "the value 12 before" not in run("train", path, "--epochs", 2)
+    assert "the value 12 before" in run("train", path, "--epochs", 2, "--season", 12)
+    assert fail("train", path, "--season", 97) == "--season 97 is too long: 96 values are learnt from"
+    assert fail("train", path, "--season", 0).startswith("argument --season: must be at least 1, and it is 0")
+
+
+@pytest.mark.parametrize("option", [["--diff"], []])
+def test_white_noise_is_no_finding(option, write, run):
+    """Of 20 seeds chance lets one pass, or two."""
+    findings = 0
+    for seed in range(20):
+        source = random.Random(seed)
+        out = run("train", write(lines(source.gauss(0, 1) for _ in range(400))), *option, "--epochs", 60)
+        said = next(line for line in out.splitlines() if line.startswith("The network "))
+        findings += (" more right " in said or "% better" in said) and "chance" not in said
+        if option:
+            network, opposite = (
+                float(re.search(rf"{name} +([\d.]+)%", out)[1]) for name in ("the network", "the opposite of the last")
+            )
+            assert opposite > 55 > 100 - opposite
+            assert network < opposite + 6
+            assert out.endswith("(Of numbers drawn by chance the opposite of the last is right two times in three.)\n")
+    assert findings <= 2
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "sentence"),
+    [
+        ([1.0] * 40, [2.0] * 40, "The network is 50 % better than the mean (RMSE)."),
+        (
+            [2.0, 2.0, 1.0],
+            [1.0, 2.0, 2.1],
+            "The network is 2.2 % better than the mean (RMSE), which chance alone may explain.",
+        ),
+        ([1.0, 1.0], [1.0, 1.0], "The network is no better than the mean."),
+        ([0.0], [0.0], "The network is no better than the mean."),
+        ([1e-9], [0.0], "The network is no better than the mean."),
+        ([2.0] * 9, [1.0] * 9, "The network is no better than the mean: its RMSE is 100 % larger."),
+        ([1.025] * 9, [1.0] * 9, "The network is no better than the mean: its RMSE is 2.5 % larger."),
+    ],
+)
+def test_gain(ours, theirs, sentence):
+    assert _baselines.gain(ours, theirs, "the mean") == sentence
+
+
+def test_numbers_beyond_all_that_was_learnt(write, run):
+    """A network does not go on with a trend, and the report says why."""
+    assert "(24 of these 24 lie outside all that it has learnt from" in run("train", write(lines(range(120))))
+    assert "lie outside" not in run("train", write(lines(hare()[0])))
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (lines(range(19)), [], "is too short: it gives a series of 19, and at least 20 are needed"),
+        (lines(range(99)), ["--epochs", "1"], "--epochs must be at least 2 for numbers"),
+        (lines(range(99)), ["--hidden-size", "0"], "argument --hidden-size: must be at least 1, and it is 0"),
+        (lines(range(99)), ["--hidden-size", "9" * 12], "hidden_size, input_size and output_size are too large"),
+        (lines(range(99)), ["--cell", "x"], "argument --cell: invalid choice: 'x'"),
+        (lines(range(99)), ["--clip", "0"], "argument --clip: must be positive, and it is 0"),
+        (lines(range(99)), ["--lr", "1e300"], "training diverged at epoch 0"),
+        (lines([1e308, -1e308] * 20), [], "too large to be standardized"),
+        (
+            lines(BITS),
+            ["--cell", "gru"],
+            "--cell is for forecasts of numbers: 0 and 1 are learnt with --epochs, --lr, --seed",
+        ),
+        ("a,b\n" + "1,0\n" * 30, ["--column", "b", "--inputs", "a"], "--inputs is for forecasts of numbers"),
+        (lines(range(99)), ["--diff", "--no-standardize"], "--standardize is for forecasts of numbers"),
+    ],
+)
+def test_numbers_that_cannot_be_learnt(content, arguments, message, write, fail):
+    assert message in fail("train", write(content), *arguments)
+
+
+def test_numbers_that_find_no_memory(write, fail, monkeypatch):
+    def train(*_arguments, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr(RNN, "train", train)
+    assert fail("train", write(lines(range(99)))) == "there is not enough memory for this"
+
+
+# ---- gaps, separators, times ----
+
+
+@pytest.mark.parametrize(
+    ("missing", "values", "filled"),
+    [
+        ("drop", [1.0, 4.0, 5.0, 7.0], [0, 0, 0, 0]),
+        ("ffill", [1.0, 1.0, 1.0, 4.0, 5.0, 5.0, 7.0], [0, 1, 1, 0, 0, 1, 0]),
+        ("interpolate", [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [0, 1, 1, 0, 0, 1, 0]),
+    ],
+)
+def test_missing(missing, values, filled, write):
+    path = write("day,temp\na,1\nb,\nc,NA\nd,4\ne,5\nf,n/a\ng,7\n")
+    series = _series.read_series(path, time="day", form=_series.Form(missing))
+    assert series.values.tolist() == values
+    assert [*series.filled] == filled
+    assert series.times == list("adeg" if missing == "drop" else "abcdefg")
+
+
+@pytest.mark.parametrize(
+    ("content", "missing", "message"),
+    [
+        (
+            "day,temp\na,\nb,1\nc,2\n",
+            "ffill",
+            "column temp begins with a gap, and nothing stands before it: --missing drop",
+        ),
+        ("day,temp\na,\nb,1\nc,2\n", "interpolate", "column temp begins with a gap"),
+        ("day,temp\na,1\nb,2\nc,\n", "interpolate", "column temp ends with a gap, and nothing stands after it"),
+        ("day,temp\na,1\nb,2\nc,two\n", "drop", ":4: column temp is 'two', not a number"),
+        ("day,temp\na,1\nb,2\nc,inf\n", "ffill", ":4: column temp is 'inf', not a number"),
+        ("day,temp\n" + "a,0\nb,\nc,1\n" * 9, "interpolate", "is not a series of 0 and 1"),
+        ("day,temp\na,1\n", "zero", "argument --missing: invalid choice: 'zero'"),
+    ],
+)
+def test_gaps_that_cannot_be_filled(content, missing, message, write, fail):
+    assert message in fail("train", write(content), "--column", "temp", "--missing", missing)
+
+
+def test_what_fills_a_gap_does_not_count(write, run, fail, tmp_path):
+    """A line drawn through a gap would tell the value after it."""
+    values, _ = hare()
+    gaps = [*range(10, 119, 10)]
+    drawn = [values[t - 1] + (values[t + 1] - values[t - 1]) * 0.5 if t in gaps else values[t] for t in range(120)]
+    counted = [t not in gaps and t - 1 not in gaps for t in range(120)]
+    path = write(table(day=range(120), hares=["" if t in gaps else v for t, v in enumerate(values)]))
+    arguments = ["train", path, "--column", "hares"]
+    out = run(*arguments, "--missing", "interpolate", "--save", tmp_path / "model")
+    network, predicted = learnt(drawn, counted=counted)
+    assert fastrnn.load(tmp_path / "model") == network
+    assert errors_of(out)["the network"] == rounded(predicted, drawn[96:], counted[96:])
+    assert "  values           120, 11 of them filled in, which do not count\n" in out
+    assert "--missing drop, ffill or interpolate" in fail(*arguments)
+    bits = table(day=range(120), up=["" if t % 10 == 9 else bit for t, bit in enumerate(BITS)])
+    assert " of 19\n" in run("train", write(bits), "--column", "up", "--missing", "ffill")  # of 24
+    lonely = table(day=range(40), x=[t if t % 2 else "" for t in range(1, 41)])
+    assert "so many gaps that nothing is left" in fail("train", write(lonely), "--column", "x", "--missing", "ffill")
+    late = table(day=range(40), x=[t if t < 31 else "" for t in range(40)])
+    assert "nothing is left to measure on" in fail("train", write(late), "--column", "x", "--missing", "ffill")
+    early = table(day=range(40), x=[t if t in (0, *range(26, 40)) else "" for t in range(40)])
+    assert "nothing is left to learn from" in fail("train", write(early), "--column", "x", "--missing", "ffill")
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        ("1.5|a\n-2|b\n3e4|c\n", {"sep": "|"}),
+        ("1.5,1;2\n-2,1;3\n3e4,2;4\n", {"sep": ","}),
+        ("1.5 a,b\n-2 c\n3e4 d,e\n", {"sep": " "}),
+        ("1,5\n-2\n3e4\n", {"decimal": ","}),
+        ("1,5 a\n-2 b\n3e4 c\n", {"decimal": ","}),
+        ('"1,5",a\n"-2",b\n"3e4",c\n', {"sep": ",", "decimal": ","}),
+        ("1.5;a\n-2;b\n3e4;c\n", {"decimal": "."}),
+    ],
+)
+def test_forms(content, form, write):
+    assert _series.read_series(write(content), "1", form=_series.Form(**form)).values.tolist() == NUMBERS
+
+
+def test_sep_and_decimal(write, run, fail):
+    values = [v / 8 for v in range(200, 260)]
+    comma = lines(f"x|{str(v).replace('.', ',')}" for v in values)
+    model = write("", "model")
+    plain = run("train", write(lines(values)), "--epochs", 2, "--save", model)
+    for name, mark in ("|", "|"), ("tab", "\t"), ("space", " "), (";", ";"):
+        told = ["--sep", name, "--decimal", ","]
+        path = write(comma.replace("|", mark), "marked.csv")
+        assert steady(run("train", path, *told, "--epochs", 2))[1:] == steady(plain)[1:-2]
+        assert run("predict", path, *told, "--column", 2, "--model", model).count("\n") == 61
+        assert run("forecast", path, *told, "--column", 2, "--model", model, "--steps", 2).count("\n") == 3
+    assert "not a number" in fail("train", write(comma), "--sep", "|", "--column", 2)
+    assert ":2: the value is '1.500', not a number" in fail("train", write("2,5\n1.500\n"), "--decimal", ",")
+    for wrong in "", "ab", "1", '"':
+        assert "argument --sep: must be one character, tab or space" in fail("train", write(comma), "--sep", wrong)
+    assert "argument --decimal: invalid choice: ';'" in fail("train", write(comma), "--decimal", ";")
+
+
+@pytest.mark.parametrize(
+    ("times", "following"),
+    [
+        ("1 2 3", "4 5"),
+        ("0.1 0.2 0.3", "0.4 0.5"),
+        ("-10 -5", "0 5"),
+        ("1.50 1.75", "2.00 2.25"),
+        ("1960-10 1960-11", "1960-12 1961-01"),
+        ("2023-10-01 2023-11-01 2023-12-01", "2024-01-01 2024-02-01"),
+        ("2023-11-15 2023-12-15", "2024-01-15 2024-02-15"),
+        ("2023-12-31 2024-01-31", "2024-02-29 2024-03-31"),
+        ("2023-06-30 2023-09-30 2023-12-31", "2024-03-31 2024-06-30"),
+        ("2022-02-28 2023-02-28", "2024-02-28 2025-02-28"),
+        ("2024-02-26 2024-02-27 2024-02-28", "2024-02-29 2024-03-01"),
+        ("2024-02-15 2024-02-22", "2024-02-29 2024-03-07"),
+        ("2024-01-01T22:00 2024-01-01T23:00", "2024-01-02T00:00 2024-01-02T01:00"),
+        ("2024-01-01T23:59:58Z 2024-01-01T23:59:59Z", "2024-01-02T00:00:00Z 2024-01-02T00:00:01Z"),
+        ("2024-01-01T00:00+01:00 2024-01-01T00:30+01:00", "2024-01-01T01:00+01:00 2024-01-01T01:30+01:00"),
+        ("2024-01-01T00:00:00.250 2024-01-01T00:00:00.500", "2024-01-01T00:00:00.750 2024-01-01T00:00:01.000"),
+        ("2024-01-01T12:00 2024-02-01T12:00", "2024-03-01T12:00 2024-04-01T12:00"),
+        ("2024-01-01T00 2024-01-01T01", "2024-01-01T02:00:00 2024-01-01T03:00:00"),
+    ],
+)
+def test_times_go_on(times, following):
+    assert _times.go_on(times.split(), 2, "x") == following.split()
+    spaced = [time.replace("T", " ") for time in times.split()]
+    assert _times.go_on(spaced, 2, "x") == [time.replace("T", " ") for time in following.split()]
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ("1 2 4 5", "x does not go on regularly: after 2 comes 4, and"),
+        ("1 3 4 5", "x does not go on regularly: after 1 comes 3, and at the end after 4 5. Give --time rows"),
+        ("2024-01-05 2024-01-08 2024-01-09", "after 2024-01-05 comes 2024-01-08, and at the end after 2024-01-08"),
+        ("2024-01-01 2024-02-01 2024-03-02", "x does not go on regularly: after 2024-01-01 comes 2024-02-01"),
+        ("3 2 1", "x does not go forward: after 2 comes 1. Sort the file by it"),
+        ("2 2", "x does not go forward: after 2 comes 2"),
+        ("2024-01-02 2024-01-01", "x does not go forward"),
+        ("2024-02 2024-01", "x does not go forward"),
+        ("1", "x has one time, and it takes two"),
+        ("1/2/2024 1/3/2024", "x has '1/2/2024', and only numbers and ISO dates (2026-01-31) go on"),
+        ("2024-01-01 2024-02-30", "x has '2024-02-30', and only"),
+        ("2024-W01-1 2024-W01-2", "x has '2024-W01-1', and only"),
+        ("1 nan", "x has 'nan', and only"),
+        ("1 2024-01-01", "x mixes numbers, dates and datetimes"),
+        ("2024-01-01T00:00 2024-01-01T01:00Z", "x mixes numbers, dates and datetimes, with and without time zones"),
+        ("9999-11 9999-12", "x would go beyond the year 9999"),
+        ("9999-12-30 9999-12-31", "x would go beyond the year 9999"),
+    ],
+)
+def test_times_that_do_not_go_on(times, message):
+    with pytest.raises(_series.Problem) as problem:
+        _times.go_on(times.split(), 2, "x")
+    assert message in str(problem.value)
+
+
+# ---- forecast, predict and show, of networks for numbers ----
+
+
+@pytest.fixture
+def hares(write, run, tmp_path):
+    """A series of 120 months, and what the command has learnt of it."""
+    values, _ = hare()
+    path, model = write(table(month=months(120), hares=values)), tmp_path / "model"
+    run("train", path, "--time", "month", "--season", 12, "--epochs", 20, "--save", model)
+    return path, model, values
+
+
+def test_forecast(hares, write, run, fail):
+    path, model, values = hares
+    out = run("forecast", path, "--model", model, "--steps", 14).splitlines()
+    assert out[0] == "time,value"
+    expected = zip(months(14, 2011), fastrnn.load(model).generate(values, 14), strict=True)
+    assert out[1:] == [f"{month},{value!r}" for month, value in expected]
+    rows = run("forecast", path, "--model", model, "--steps", 2, "--time", "rows").splitlines()
+    assert rows[1:] == [f"{time},{line.split(',')[1]}" for time, line in zip(("121", "122"), out[1:3], strict=True)]
+    other = write(table(month=months(120), wolves=values), "wolves.csv")
+    assert "has no column hares, only" in fail("forecast", other, "--model", model, "--steps", 2)
+    assert run("forecast", other, "--model", model, "--steps", 14, "--column", "wolves").splitlines() == out
+
+
+def test_forecasts_that_cannot_be(hares, write, fail):
+    path, model, values = hares
+    irregular = write(table(month=[*months(60), *months(60, 2007)], hares=values), "irregular.csv")
+    told = fail("forecast", irregular, "--model", model, "--steps", 1)
+    assert "column month does not go on regularly: after " in told
+    assert "argument --steps: must be at least 1" in fail("forecast", path, "--model", model, "--steps", 0)
+    assert "--steps 999999999 is too many" in fail("forecast", path, "--model", model, "--steps", "9" * 9)
+    told = fail("forecast", path, "--model", model, "--steps", 1, "--time", "year")
+    assert told.endswith(
+        "only 1 (month), 2 (hares). Choose one with --time, by name or by number, or with --time rows none"
+    )
+
+
+def test_forecast_needs_a_network_that_feeds_back(write, run, fail, saved):
+    path = write(lines(SERIES))
+    network = from_python(cell="gru")
+    out = run("forecast", path, "--model", saved(None, network=network), "--steps", 3).splitlines()
+    assert out[1:] == [f"{6 + i},{value!r}" for i, value in enumerate(network.generate(SERIES, 3))]
+    bits = write(lines(BITS), "bits.csv")
+    told = fail("forecast", bits, "--model", saved(), "--steps", 3)
+    assert told.endswith("tells 0 from 1, one step ahead: fastrnn predict --tail 1 gives that step")
+    model = saved(None, network=from_python(output_size=2))
+    assert "generate() feeds predictions back" in fail("forecast", path, "--model", model, "--steps", 3)
+
+
+def test_networks_that_were_never_trained(write, fail, saved, capsys):
+    path, model = write(lines(SERIES)), saved(None, network=RNN(2, standardize=True))
+    assert "call train() first" in fail("forecast", path, "--model", model, "--steps", 3)
+    assert main(["predict", path, "--model", model]) == 2
+    assert "call train() first" in capsys.readouterr().err
+
+
+def test_predict_keeps_times_and_values(hares, run):
+    path, model, values = hares
+    out = run("predict", path, "--model", model).splitlines()
+    predicted = fastrnn.load(model).predict(values)
+    assert out[0] == "time,value,predicted"
+    assert out[1:] == [f"{m},{v},{p!r}" for m, v, p in zip(months(120), values, predicted, strict=True)]
+    for tail in 0, 1, 7, 120, 999:
+        last = run("predict", path, "--model", model, "--tail", tail).splitlines()
+        assert last == [out[0], *out[121 - min(tail, 120) :]]
+    rows = run("predict", path, "--model", model, "--time", "rows", "--tail", 1).splitlines()
+    assert rows == ["value,predicted", out[-1].split(",", 1)[1]]
+
+
+def test_predict_keeps_times_of_what_rose(write, run, tmp_path):
+    days = [f'"day {i}, x"' for i in range(120)]
+    path, model = write(table(day=days, up=BITS)), tmp_path / "model"
+    run("train", path, "--column", "up", "--time", "day", "--diff", "--save", model)
+    rows = [*csv.reader(run("predict", path, "--model", model).splitlines())]
+    assert rows[0] == ["time", "value", "probability", "predicted"]
+    assert [row[0] for row in rows[1:]] == [f"day {i}, x" for i in range(1, 120)]
+    assert [row[1] for row in rows[1:]] == [str(int(b > a)) for a, b in pairwise(BITS)]
+
+
+def test_predict_fills_gaps(hares, write, run, fail):
+    _, model, values = hares
+    path = write(table(month=months(3), hares=[values[0], "", values[2]]))
+    assert "--missing" in fail("predict", path, "--model", model)
+    out = run("predict", path, "--model", model, "--missing", "ffill").splitlines()
+    assert out[2].startswith(f"2001-02,{values[0]},")
+    assert len(run("predict", path, "--model", model, "--missing", "drop").splitlines()) == 3
+
+
+def test_show(hares, run, fail, saved):
+    path, model, values = hares
+    network = fastrnn.load(model)
+    facts = {line[2:16].strip(): line[16:] for line in run("show", model).splitlines()[1:]}
+    assert facts["network"] == repr(network)
+    assert facts["parameters"] == "897, for 1 in and 1 out a step"
+    assert facts["inputs"] == f"{np.mean(values[:76]):.6g} ± {np.std(values[:76]):.6g}"
+    assert facts["targets"] == f"{np.mean(values[1:77]):.6g} ± {np.std(values[1:77]):.6g}"
+    assert facts["trained"] == f"20 epochs, loss {network.losses[0]:.6g} at first, {network.losses[-1]:.6g} at last"
+    best = f"{network.validation_losses[network.best_epoch]:.6g} after epoch {network.best_epoch}, which is kept"
+    assert facts["validation"] == f"loss {network.validation_losses[0]:.6g} at first, {best}"
+    told = [facts[name] for name in ("column", "time", "season", "values")]
+    assert told == ["hares", "month", "12 values", "as they are"]
+    assert "it is no safetensors file" in fail("show", path)
+    bits = run("show", saved((None, None, [], None, 1.5, False)))
+    assert "  network       SimpleRNN(" in bits
+    assert "  trained       0 epochs\n  column        the only one\n  values        a value above 1.5 is a 1\n" in bits
+    python = run("show", saved(None, network=RNN(2, input_size=3, standardize=True)))
+    assert "  inputs        not known yet\n" in python
+    assert "  series        none: it was saved from Python\n" in python
+
+
+# ---- pictures ----
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_plot(hares, write, run, fail, tmp_path):
+    pytest.importorskip("matplotlib")
+    path, model, _ = hares
+    pictures = [tmp_path / f"{i}.png" for i in range(3)]
+    out = run("train", path, "--time", "month", "--epochs", 2, "--plot", pictures[0])
+    assert out.endswith(f"\n\nDrawn as {pictures[0]}\n")
+    out = run("forecast", path, "--model", model, "--steps", 12, "--plot", pictures[1])
+    assert out == run("forecast", path, "--model", model, "--steps", 12)
+    column = "$\\odd{ \u4e2d \x1b"  # no mathematics, and letters that the font lacks
+    run("train", write(table(**{column: BITS}), "odd.csv"), "--diff", "--epochs", 1, "--plot", pictures[2])
+    shown = [picture.read_bytes() for picture in pictures]
+    assert all(picture.startswith(PNG) for picture in shown)
+    assert len({*shown}) == 3
+    for name, told in ("x.pdf", "must be a name that ends with .png"), ("no/x.png", "its directory is not there"):
+        assert told in fail("train", path, "--plot", tmp_path / name)
+        assert told in fail("forecast", path, "--model", model, "--steps", 1, "--plot", tmp_path / name)
+
+
+def test_what_is_drawn(hares, run, monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib")
+    path, model, values = hares
+    drawn = []
+    monkeypatch.setattr("fastrnn._plots.draw", lambda *arguments: drawn.append(arguments[-1]))
+    run("train", path, "--time", "month", "--epochs", 20, "--plot", tmp_path / "x.png")
+    run("forecast", path, "--model", model, "--steps", 3, "--plot", tmp_path / "x.png")
+    x, y, _ = drawn[0]["value"]
+    assert (x[0], x[-1], y) == (date(2009, 1, 1), date(2010, 12, 1), values[96:])
+    assert drawn[0]["network"][1] == learnt(values, epochs=20)[1]
+    assert len(drawn[0]) == 3  # the third is the best of the simple ways
+    x, y, _ = drawn[1]["forecast"]
+    following = fastrnn.load(model).generate(values, 3)
+    assert (x[0], x[-1], y) == (date(2010, 12, 1), date(2011, 3, 1), [values[-1], *following])
+    assert drawn[1]["value"][1] == values[-50:]
+
+
+def test_plot_without_matplotlib(hares, fail, monkeypatch, tmp_path):
+    path, model, _ = hares
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    for command in ["train"], ["forecast", "--model", model, "--steps", 1]:
+        told = fail(command[0], path, *command[1:], "--plot", tmp_path / "x.png")
+        assert told == "--plot needs matplotlib: pip install matplotlib"
+
+
 # ---- models ----
 
 
@@ -508,10 +1086,10 @@ def test_saved_networks_are_exact(write, run, tmp_path):
         getattr(network, name) for name in (*WEIGHTS, "lr", "epochs", "seed")
     ]
     assert loaded.losses[-1] == loss
-    assert __main__.load(str(model)) == (loaded, ("temp", 0.1, False))
+    assert _models.load(str(model)) == (loaded, ("temp", None, [], None, 0.1, False))
     loaded.learn(0, 1)
     loaded.save(model)
-    assert __main__.load(str(model)) == (loaded, ("temp", 0.1, False))
+    assert _models.load(str(model)) == (loaded, ("temp", None, [], None, 0.1, False))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["model.safetensors", "series.csv"]
 
 
@@ -550,7 +1128,7 @@ def test_predict_another_column(write, run, fail, tmp_path):
 
 def test_predict_needs_values(write, fail, saved, tmp_path):
     model = saved()
-    rising = saved((None, None, True), "rising.safetensors")
+    rising = saved((None, None, [], None, None, True), "rising.safetensors")
     assert "is not a series of 0 and 1" in (message := fail("predict", write("0.5\n1\n"), "--model", model))
     assert message.endswith(f"{model} was trained on one")
     assert "too few numbers" in fail("predict", write("0.5\n"), "--model", rising)
@@ -661,11 +1239,16 @@ def test_a_folder_is_no_model(write, fail, tmp_path):
     [
         "temp",
         [None, None],
-        [2, None, False],
-        [None, "x", False],
-        [None, 1, False],
-        [None, None, 0],
-        [None, 1.0, True],
+        [2, None, [], None, None, False],
+        [None, 2, [], None, None, False],
+        [None, None, "", None, None, False],
+        [None, None, ["rain"], None, None, False],
+        [None, None, [], 1.0, None, False],
+        [None, None, [], True, None, False],
+        [None, None, [], None, "x", False],
+        [None, None, [], None, 1, False],
+        [None, None, [], None, None, 0],
+        [None, None, [], None, 1.0, True],
     ],
     ids=repr,
 )
@@ -725,14 +1308,14 @@ def test_save_to_a_long_name(write, run, fail, tmp_path):
         tmp_path / (243 * "x" + ".safetensors"),
     )  # 255 characters are what most systems allow
     assert f"Saved as {tmp_path}" in run("train", path, "--epochs", 1, "--save", model)
-    assert __main__.load(str(model))[0].epochs == 1
+    assert _models.load(str(model))[0].epochs == 1
     assert fail("train", path, "--save", tmp_path / (300 * "x")).endswith("x: " + os.strerror(errno.ENAMETOOLONG))
 
 
 def test_save_replaces_the_old_model(write, run):
     path, model = write(lines(BITS)), write("the old one", "model.safetensors")
     run("train", path, "--save", model)
-    assert __main__.load(model)[0].epochs == 100
+    assert _models.load(model)[0].epochs == 100
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need a privilege on Windows")
@@ -742,7 +1325,7 @@ def test_save_through_a_link(write, run, tmp_path):
     link.symlink_to(model)
     run("train", path, "--epochs", 3, "--save", link)
     assert link.is_symlink()
-    assert __main__.load(model)[0].epochs == 3
+    assert _models.load(model)[0].epochs == 3
 
 
 # ---- terminals, encodings and Ctrl-C ----
@@ -759,9 +1342,9 @@ def test_progress_only_on_a_terminal(write):
     shown = os.read(ours, 10_000).decode()
     os.close(ours)
     assert done.returncode == 0
-    losses = re.findall(r"\rEpoch (\d+): Loss = \d+\.\d{4} *", shown)
+    losses = re.findall(r"\rEpoch (\d+): Loss = \d+\.\d{4}, \d+ s left *", shown)
     assert losses == ["0", "10", "20"]
-    assert shown.endswith("\r" + " " * 40 + "\r")  # wiped out at the end
+    assert shown.endswith("\r" + " " * 60 + "\r")  # wiped out at the end
     assert "\n" not in shown
     assert b"Epoch" not in done.stdout
 
@@ -786,7 +1369,7 @@ def test_what_could_steer_a_terminal_is_shown(write, run, fail, tmp_path):
     out = run("train", path, "--column", HOSTILE, "--epochs", 1, "--save", saved)
     assert f", column {ESCAPED}\n" in out
     assert out.endswith("\\x1b[31m.safetensors\n" if os.name == "posix" else "saved.safetensors\n")
-    assert __main__.load(str(saved))[1].column == HOSTILE
+    assert _models.load(str(saved))[1].column == HOSTILE
     assert f"has several columns of numbers: 2 ({ESCAPED}), 3 (rain)" in fail("train", path)
     assert f"has no column {HOSTILE}x".encode("unicode_escape").decode() in fail(
         "train", path, "--column", HOSTILE + "x"
@@ -861,9 +1444,63 @@ def test_ctrl_c(write, tmp_path):
         assert child.stdout.read() == b""
     os.close(ours)
     assert child.returncode == 130
-    assert re.search(rb"\r {40}\rfastrnn: interrupted", shown)
-    assert not model.exists()
-    assert [file.name for file in tmp_path.iterdir()] == ["series.csv"]
+    assert re.search(rb"\r {60}\rfastrnn: interrupted after \d+ epochs: what was learnt is saved as ", shown)
+    network, rule = _models.load(str(model))
+    assert network.losses
+    assert rule == (None, None, [], None, None, False)
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_interrupted_numbers_are_kept(steps, write, monkeypatch, capsys, tmp_path):
+    train, model = RNN.train, tmp_path / "model"
+
+    def stop(_network, epoch):
+        if epoch == steps - 1:
+            raise KeyboardInterrupt
+
+    def interrupt(network, x, y, **options):
+        if not steps:
+            raise KeyboardInterrupt
+        train(network, x, y, callback=stop, **options)
+
+    monkeypatch.setattr(RNN, "train", interrupt)
+    values, _ = hare()
+    path = write(lines(values))
+    assert main(["train", path, "--save", str(model)]) == 130
+    kept, lost = (
+        f" after 3 epochs: what was learnt is saved as {model}",
+        ": nothing was learnt yet, and nothing is saved",
+    )
+    assert capsys.readouterr() == ("", f"fastrnn: interrupted{kept if steps else lost}\n")
+    assert model.exists() == bool(steps)
+    monkeypatch.undo()
+    if steps:
+        assert fastrnn.load(model).losses == learnt(values, epochs=3)[0].losses
+        assert main(["forecast", path, "--model", str(model), "--steps", "1"]) == 0
+        assert main(["show", str(model)]) == 0
+        assert re.search(r"validation    loss \S+ at first, \S+ after epoch 2\n", capsys.readouterr().out)
+
+
+def test_progress_of_numbers_only_on_a_terminal(write):
+    path = write(lines(hare()[0]))
+    assert process("train", path).stderr == ""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "fastrnn", "train", path, "--epochs", "21"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, check=False)
+    os.close(theirs)
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert re.search(r"\repoch 1 of 21, loss \S+, validation loss \S+, at most \d+ s left", shown)
+    assert re.search(r"\repoch 21 of 21, loss \S+, validation loss \S+ *\r\n$", shown)
+    assert shown.count("\n") == 1
+    assert b"epoch 1 of" not in done.stdout
+
+
+def test_a_million_columns(write, fail):
+    path = write(",".join(f"c{i}" for i in range(10**6)) + "\n" + ",".join("1" * 10**6) + "\n")
+    assert fail("train", path).endswith("1000000 (c999999). Choose one with --column, by name or by number")
 
 
 def test_output_without_a_file_behind_it(write, monkeypatch):
