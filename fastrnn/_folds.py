@@ -8,7 +8,7 @@ from math import fsum
 from typing import NamedTuple
 
 from fastrnn import _data
-from fastrnn._checks import count, type_name
+from fastrnn._checks import count, one_of, type_name
 from fastrnn.rnn import give_back
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, for the names that it alone needs
@@ -37,19 +37,28 @@ class Fold(NamedTuple):
 
 
 class How(NamedTuple):
-    """How folds are made: numbers of them, or splitters of scikit-learn."""
+    """How folds are made: numbers of them, or splitters of scikit-learn. each : there is one target a sequence."""
 
     outer: Any
     inner: Any
     folds: str
+    each: bool
 
-
-def how_to_split(given: Any, name: str) -> Any:
-    return given if hasattr(given, "split") and not isinstance(given, str) else count(given, name, least=2)
+    @classmethod
+    def of(cls, outer: Any, inner: Any, folds: Any, groups: Any, *, each: bool) -> How:
+        """What a caller has given, checked."""
+        one_of(KINDS, folds, "folds")
+        if folds == "steps" and (each or groups is not None):
+            raise ValueError(f"folds='steps' is not for {'return_sequences=False' if each else 'groups'}")
+        both = {"outer": outer, "inner": inner}
+        for name, given in both.items():
+            if isinstance(given, str) or not hasattr(given, "split"):
+                both[name] = count(given, name, least=2)
+        return cls(**both, folds=folds, each=each)
 
 
 def is_several(values: Any) -> bool:
-    return hasattr(values, "__iter__") and not isinstance(values, (str, bytes))
+    return hasattr(values, "__iter__") and not isinstance(values, (str, bytes, set, frozenset))  # sets have no order
 
 
 def listed(values: Any, name: str) -> list[Any]:
@@ -72,8 +81,6 @@ class Person:
     folds : a list of (test, train, inner), inner a list of (train, validation): numbers of the parts that have a
         weight, sequences or steps, from which fold() makes weights.
     """
-
-    digest = ""  # of the study that it is for, where that is kept
 
     def __init__(self, data: Any, groups: Any, how: How, spec_for: Any) -> None:
         """spec_for : a function of the numbers a step and of those of a target, that gives the Spec of the networks."""
@@ -100,7 +107,7 @@ class Person:
         if how.folds == "steps":
             self.parts = [slice(i, i + 1) for i, w in enumerate(self.weights) if w > 0.0]
         else:
-            counting = [i for i, place in enumerate(self.places) if any(self.weights[place])]
+            counting = [i for i, n in enumerate(self.lengths) if n and any(self.weights[self.places[i]])]
             self.parts = [self.places[i] for i in counting]
             if groups is not None:
                 groups = listed(groups, "groups")
@@ -170,6 +177,10 @@ def split(
     ):
         if not (len(rest) and len(fold)):
             raise ValueError(f"{name} gives an empty fold")
+        if "bool" in type(fold[0]).__name__:
+            raise ValueError(f"{name} must give positions, and gives a mask")
+        if {*rest} & {*fold}:
+            raise ValueError(f"{name} gives folds that are in their own training part")
         if labels and (both := {labels[i] for i in rest} & {labels[i] for i in fold}):
             raise ValueError(f"{name} parts the group {min(both, key=repr)!r}: take a splitter that heeds groups")
         found.append(([parts[i] for i in rest], [parts[i] for i in fold]))

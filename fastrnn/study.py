@@ -16,6 +16,7 @@ from array import array
 from base64 import b64decode, b64encode
 from bisect import bisect_right
 from collections.abc import Sequence
+from copy import copy
 from hashlib import sha256
 from io import BytesIO
 from itertools import product
@@ -24,13 +25,13 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from fastrnn import _data, _files
-from fastrnn._checks import count, one_of, type_name
-from fastrnn._folds import KINDS, Fold, How, Person, how_to_split, is_several
+from fastrnn._checks import count, type_name
+from fastrnn._folds import Fold, How, Person, is_several
 from fastrnn._kinds import Spec
 from fastrnn._network import kinds, made
 from fastrnn._threads import number_of
 from fastrnn.many import Done, Runner, Trainer, Training
-from fastrnn.rnn import RNN
+from fastrnn.rnn import RNN, SETTINGS
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING is, for the names that it alone needs
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ RECIPE = {
     "epochs": 2_000,
     "patience": 200,
 }
-AT_ONCE = 2_048  # networks that are trained by one call: enough to fill lanes and threads, and to fit into memory
+# Networks that are trained by one call, enough to fill lanes and threads; fewer where that takes a CPU ten seconds, for
+# what is done is kept only then.
+AT_ONCE, WORK_AT_ONCE = 2_048, 10e9
 
 PLACE = ("person", "outer", "inner", "seed")
 NUMBERS = (  # of a network, in this order
@@ -109,8 +112,9 @@ def cross_validate(
         the last row of a sequence tells its target and weight.
     threads : as with train_all().
     progress : show how many networks are done, and the time left, on standard error.
-    store : folder in which each person's outer fold is kept as soon as it is done. A study that was killed goes on from
-        there when it is called again, with the same bits.
+    store : folder in which each person's outer fold is kept when it is done, with those that are trained beside it: at
+        least every ten seconds, but for a fold that takes longer itself. A study that was killed goes on from there
+        when it is called again, with the same bits.
 
     Returns
     -------
@@ -119,37 +123,38 @@ def cross_validate(
 
     Raises
     ------
-    TypeError, ValueError : arguments that are bad for all, before anything is trained; a store of another study.
+    TypeError, ValueError : before anything is trained: arguments, or data of all people, that are bad; a store of
+        another study.
     OSError : the store cannot be read or written.
     KeyboardInterrupt : Ctrl-C; what is done is in the store.
     """
-    one_of(KINDS, folds, "folds")
-    how = How(how_to_split(outer, "outer"), how_to_split(inner, "inner"), folds)
-    plan = Plan(options_of(grid), seeds_of(seeds), how)
-    each = plan.tried[0].each
-    if folds == "steps" and (each or groups is not None):
-        raise ValueError(f"folds='steps' is not for {'return_sequences=False' if each else 'groups'}")
+    tried = options_of(grid)
+    how = How.of(outer, inner, folds, groups, each=tried[0].each)
+    plan = Plan(tried, seeds_of(seeds), how)
+    if select is not None and not callable(select):
+        raise TypeError(f"select must be a function of rows, not {type_name(select)}")
     if by is not None:
-        people, groups = people_of(people, by, inputs, targets, sample_weight, groups, each)
+        people, groups = people_of(people, by, inputs, targets, sample_weight, groups, how.each)
+    elif hasattr(people, "columns"):
+        raise TypeError(f"people is a {type_name(people)}: say by=, inputs= and targets=, its columns")
     elif not (isinstance(people, dict) and people):
-        fault = "empty" if isinstance(people, dict) else type_name(people)
-        raise TypeError(
-            f"people must be a dict from each person to (inputs, targets), or a table with by=, not {fault}"
-        )
+        fault = "an empty one" if isinstance(people, dict) else type_name(people)
+        raise TypeError(f"people must be a dict from each person to (inputs, targets), not {fault}")
+    elif not inputs is targets is sample_weight is None:
+        raise ValueError("inputs, targets and sample_weight are columns of a table: say by= too")
     if groups is None:
         groups = dict.fromkeys(people)
     elif not (isinstance(groups, dict) and groups.keys() >= people.keys()):
         raise ValueError("groups must be a dict from every person to a label for each sequence")
-    work = Work(plan, select or lowest_loss, number_of(threads), None if store is None else Store(store))
-    if progress:
-        work.shown = Done(sum(plan.networks_of(data, groups[person]) for person, data in people.items()))
+    kept = None if store is None else Store(store)
+    work = Work(plan, people, groups, select or lowest_loss, number_of(threads), kept)
+    work.look()
+    shown = Done(work.networks) if progress else None
     try:
-        for person, data in people.items():
-            work.add(person, data, groups[person])
-        work.train()
+        work.train(shown)
     finally:
-        if work.shown is not None:
-            work.shown.end()
+        if shown is not None:
+            shown.end()
     work.warn()
     return Study(work.parts)
 
@@ -215,8 +220,7 @@ def nested_folds(
     Arguments as there; groups: a label for each sequence. Weights are for each sequence one a step, in the kind of the
     inputs; or, with folds="sequences" and no sample_weight for steps, one number a sequence.
     """
-    one_of(KINDS, folds, "folds")
-    how = How(how_to_split(outer, "outer"), how_to_split(inner, "inner"), folds)
+    how = How.of(outer, inner, folds, groups, each=not return_sequences)
 
     def spec_for(width: int, outputs: int) -> Spec:
         return Spec(1, input_size=width, output_size=outputs, return_sequences=return_sequences)
@@ -227,6 +231,8 @@ def nested_folds(
 
 class Study:
     """What cross_validate() has found.
+
+    Losses are in the units of the targets, with standardize=True too.
 
     rows : a sequence of dicts, one for each network, which pandas.DataFrame takes as it is: person, outer, inner and
         seed; the options that the grid names; epochs that were run and best_epoch; train_loss, validation_loss and
@@ -254,9 +260,10 @@ class Chosen:
     person, outer : whose it is, and for which outer fold.
     row : its row of Study.rows.
     network : the RNN, as its training has left it.
-    step_losses : array.array of floats, the loss of every step of the outer fold (with return_sequences=False of every
-        sequence), in the order of the sequences: as many as nested_folds() gives a weight in `test`. With output
-        "softmax" or "sigmoid" they are minus the log-likelihoods.
+    step_losses : array.array of floats, the loss of every step of the outer fold that has a weight (with
+        return_sequences=False of every sequence), in the order of the sequences: where `test` of nested_folds() has a
+        weight for each sequence, of all steps of those. With output "softmax" or "sigmoid" they are minus the
+        log-likelihoods.
     """
 
     def __init__(self, row: dict[str, Any], network: Any, step_losses: array[float]) -> None:
@@ -337,8 +344,10 @@ def options_of(grid: Any) -> list[Options]:
         tried = [Options(one, f"grid[{i}]") for i, one in enumerate(grid)]
     else:
         raise TypeError(f"grid must be a dict from options to values, or a list of dicts, not {type_name(grid)}")
-    if len({options.each for options in tried}) != 1:
-        raise ValueError("grid must have options, all of one return_sequences")
+    if len({(one.each, one.prototype.output, one.prototype.loss) for one in tried}) != 1:
+        raise ValueError(
+            "grid must have options, all of one output, loss and return_sequences: else losses are not alike"
+        )
     names = dict.fromkeys(name for options in tried for name in options.given)
     for options in tried:
         options.shown = {name: getattr(options.prototype, name) for name in names}
@@ -349,7 +358,7 @@ def seeds_of(seeds: Any) -> list[Any]:
     if not is_several(seeds):
         return [*range(count(seeds, "seeds", least=1))]
     listed = [RNN(1, seed=seed).seed for seed in seeds]
-    if not listed or None in listed or len({*map(repr, listed)}) < len(listed):
+    if not listed or None in listed or len({*listed}) < len(listed):  # 1 and 1.0 are the same
         raise ValueError("seeds must be how many there are to be, or a list of different ones")
     return listed
 
@@ -368,16 +377,20 @@ def people_of(
         for name in of if is_several(of) else [] if of is None else [of]:
             if name not in table.columns:
                 raise ValueError(f"{what}: the table has no column {name!r}")
+            if what == "by" and table[name].isna().any():
+                raise ValueError(f"by: the column {name!r} has rows without a value: drop them, or name them")
+            if what in ("inputs", "targets", "sample_weight") and table[name].dtype.kind not in "iufb":
+                raise ValueError(f"{what}: the column {name!r} must hold numbers, and its dtype is {table[name].dtype}")
     people: dict[Any, Any] = {}
     labels: dict[Any, Any] = {}
 
     def numbers(parts: list[Any], of: Any, last: bool) -> list[Any]:
         name = [*of] if is_several(of) else of
-        found = [part[name].to_numpy(dtype=float) for part in parts]
+        found = [part[name].to_numpy(dtype=float, na_value=nan) for part in parts]
         return [rows[-1] for rows in found] if last else found
 
-    for person, rows in table.groupby(names[0], sort=False):
-        parts = [rows] if len(names) == 1 else [part for _, part in rows.groupby(names[1], sort=False)]
+    for person, rows in table.groupby(names[0], sort=False, observed=True):
+        parts = [rows] if len(names) == 1 else [part for _, part in rows.groupby(names[1], sort=False, observed=True)]
         given = [numbers(parts, inputs, False), numbers(parts, targets, each)]
         people[person] = (*given, None if weight is None else numbers(parts, weight, each))
         if groups is not None:
@@ -405,18 +418,10 @@ class Plan(NamedTuple):
         """The networks of an inner fold."""
         return [*product(self.seeds, self.tried)]
 
-    def networks_of(self, data: Any, groups: Any) -> int:
-        """How many a person has."""
-        try:
-            folds = Person(data, groups, self.how, self.spec_for).folds
-        except (TypeError, ValueError):
-            return 0
-        return len(self.each()) * sum(len(inner) for _, _, inner in folds)
-
     def digest_of(self, person: Person) -> str:
         """What tells this study of a person from any other."""
-        options = [[(name, getattr(of.prototype, name)) for name in sorted(of.all)] for of in self.tried]
-        found = sha256(repr(options).encode())
+        names = (*Spec.NAMES, *SETTINGS)
+        found = sha256(repr([[getattr(of.prototype, name) for name in names] for of in self.tried]).encode())
         found.update(repr((self.seeds, person.lengths, person.folds)).encode())
         for numbers in (person.examples.inputs, person.examples.targets, person.weights):
             found.update(numbers)
@@ -465,8 +470,8 @@ class Part:
 class Fits:
     """A person's outer fold while its networks are trained."""
 
-    def __init__(self, plan: Plan, key: Any, person: Person, outer: int) -> None:
-        self.plan, self.key, self.person, self.outer = plan, key, person, outer
+    def __init__(self, plan: Plan, key: Any, person: Person, outer: int, digest: str) -> None:
+        self.plan, self.key, self.person, self.outer, self.digest = plan, key, person, outer, digest
         test, _, inner = person.fold(outer, lambda flat: (person.for_train(flat), person.trials(flat)))
         self.trainings: list[Training] = []
         self.weights: list[tuple[Any, ...]] = []  # of training, validation and test, for each network
@@ -479,6 +484,14 @@ class Fits:
                 self.trainings.append(Training(network, person.inputs, person.targets, weights[0], others))
                 self.weights.append(weights)
                 self.trials.append(trials)
+
+    def work(self) -> float:
+        """Nanoseconds on one CPU, roughly, if no training ends early."""
+        total, steps = 0.0, sum(self.person.lengths)
+        for training in self.trainings:
+            units = training.network.hidden_size
+            total += training.network.epochs * steps * (20.0 + 10.0 * units + 0.5 * units * units)
+        return total
 
     def end(self, losses: list[Any], select: Any) -> Part:
         """losses: for each network those of training, validation and test, or an error."""
@@ -495,7 +508,7 @@ class Fits:
             network = self.trainings[i].network
             data = _data.take_again(network._spec, self.person.examples, self.weights[i][2], "")
             of_steps = array("d", [nan]) * (len(data.targets) // network._spec.target_size)
-            network._evaluate(data, None, memoryview(of_steps))
+            in_units(network)._evaluate(data, None, memoryview(of_steps))
             counting = array(
                 "d", [loss for loss in of_steps if not isnan(loss)]
             )  # evaluate() has shown that none is NaN
@@ -506,52 +519,70 @@ class Fits:
 class Work:
     """One call of cross_validate()."""
 
-    def __init__(self, plan: Plan, select: Any, threads: int, store: Store | None) -> None:
-        self.plan, self.select, self.threads, self.store = plan, select, threads, store
+    def __init__(self, plan: Plan, people: Any, groups: Any, select: Any, threads: int, store: Store | None) -> None:
+        self.plan, self.people, self.groups = plan, people, groups
+        self.select, self.threads, self.store = select, threads, store
         self.parts: list[Any] = []
-        self.waiting: dict[int, Fits] = {}  # by their place in `parts`
-        self.told: dict[str, None] = {}  # what training has warned of
-        self.shown: Done | None = None
+        self.left: dict[Any, list[tuple[int, int, str]]] = {}  # of a person: outer folds, their places, the digest
+        self.networks = 0  # that are left
+        self.told: list[str] = []  # what training has warned of
 
-    def add(self, key: Any, data: Any, groups: Any) -> None:
-        """A person's folds, of which the store may have some."""
-        try:
-            person = Person(data, groups, self.plan.how, self.plan.spec_for)
-        except (TypeError, ValueError) as error:
-            self.parts.append(Part(self.plan, key, None, [], {0: f"{type(error).__name__}: {error}"}))
-            return
-        if self.store is not None:
-            person.digest = self.plan.digest_of(person)
-        for outer in range(len(person.folds)):
-            part = None if self.store is None else self.store.read(self.plan, key, person, outer, self.select)
-            self.parts.append(part)
-            if part is None:
-                self.waiting[len(self.parts) - 1] = Fits(self.plan, key, person, outer)
-            elif self.shown is not None:
-                self.shown.total -= len(part)
-            if sum(len(fits.trainings) for fits in self.waiting.values()) >= AT_ONCE:
-                self.train()
+    def person(self, key: Any) -> Person:
+        return Person(self.people[key], self.groups[key], self.plan.how, self.plan.spec_for)
 
-    def train(self) -> None:
-        """Those that wait."""
-        waiting, self.waiting = self.waiting, {}
-        trainings = [training for fits in waiting.values() for training in fits.trainings]
+    def look(self) -> None:
+        """What there is to do. Of a person no more is kept than that."""
+        bad = None
+        for key in self.people:
+            try:
+                person = self.person(key)
+            except (TypeError, ValueError) as error:
+                self.parts.append(Part(self.plan, key, None, [], {0: f"{type(error).__name__}: {error}"}))
+                bad = bad or type(error)(f"nobody's data will do, those of person {key!r} because {error}")
+                continue
+            digest = "" if self.store is None else self.plan.digest_of(person)
+            for outer, (_, _, inner) in enumerate(person.folds):
+                part = None if self.store is None else self.store.read(self.plan, key, outer, digest, self.select)
+                if part is None:
+                    self.left.setdefault(key, []).append((outer, len(self.parts), digest))
+                    self.networks += len(inner) * len(self.plan.each())
+                self.parts.append(part)
+        if bad is not None and all(part is not None and part.outer is None for part in self.parts):
+            raise bad
+
+    def train(self, shown: Done | None) -> None:
+        """So many at once that lanes and threads are full, and so few that much is kept soon."""
+        waiting: list[tuple[int, Fits]] = []
+        for key, folds in self.left.items():
+            person = self.person(key)
+            for outer, place, digest in folds:
+                waiting.append((place, Fits(self.plan, key, person, outer, digest)))
+                networks, work = (
+                    sum(of) for of in zip(*((len(fits.trainings), fits.work()) for _, fits in waiting), strict=True)
+                )
+                if networks >= AT_ONCE or work >= WORK_AT_ONCE * self.threads:
+                    self.train_some(waiting, shown)
+                    waiting = []
+        if waiting:
+            self.train_some(waiting, shown)
+
+    def train_some(self, waiting: list[tuple[int, Fits]], shown: Done | None) -> None:
+        trainings = [training for _, fits in waiting for training in fits.trainings]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            Trainer(trainings, self.threads, self.shown).run()
-        self.told |= dict.fromkeys(str(warning.message) for warning in caught)
-        weights = [of for fits in waiting.values() for of in fits.weights]
-        losses = self.losses_of(trainings, weights)
-        for place, fits in waiting.items():
+            Trainer(trainings, self.threads, shown).run()
+        self.told += [str(warning.message) for warning in caught]
+        losses = self.losses_of(trainings, [of for _, fits in waiting for of in fits.weights])
+        for place, fits in waiting:
             found, losses = losses[: len(fits.trainings)], losses[len(fits.trainings) :]
             self.parts[place] = fits.end(found, self.select)
             if self.store is not None:
-                self.store.write(self.parts[place], fits.person)
+                self.store.write(self.parts[place], fits.digest)
 
     def losses_of(self, trainings: list[Training], weights: list[tuple[Any, ...]]) -> list[Any]:
         """For each network its loss by each of the weights, or the error of its training or of one of these."""
         good = [i for i, training in enumerate(trainings) if training.error is None]
-        data = ([trainings[i].network for i in good], [trainings[i].inputs for i in good])
+        data = ([in_units(trainings[i].network) for i in good], [trainings[i].inputs for i in good])
         losses: list[Any] = [training.error or [] for training in trainings]
         for k in range(3):
             of = [trainings[i].targets for i in good], [weights[i][k] for i in good]
@@ -564,9 +595,10 @@ class Work:
         return losses
 
     def warn(self) -> None:
-        """Of what there was to warn of, once."""
-        for message in self.told:
-            warnings.warn(message, UserWarning, stacklevel=3)
+        """Once, of what there was to warn of."""
+        if self.told:
+            more = f" ({len(self.told):,} trainings warn like this)" if len(self.told) > 1 else ""
+            warnings.warn(self.told[0] + more, UserWarning, stacklevel=3)
         failed = [(part.person, error) for part in self.parts for error in part.errors.values()]
         if failed:
             warnings.warn(
@@ -576,18 +608,35 @@ class Work:
             )
 
 
+def in_units(network: RNN) -> RNN:
+    """The network, or one that gives the same predictions and has its losses in the units of the targets.
+
+    With standardize=True losses are in units of the data that a network was trained on, which folds do not share.
+    """
+    if network.target_scale is None:
+        return network
+    twin, scales = copy(network), [*zip(network.target_scale, network.target_mean, strict=True)]
+    rows = zip(scales, network.w_hidden_output.tolist(), strict=True)
+    twin.w_hidden_output = [[scale * w for w in row] for (scale, _), row in rows]
+    twin.b_output = [scale * b + mean for (scale, mean), b in zip(scales, network.b_output, strict=True)]
+    twin.target_scale, twin.target_mean = [1.0] * len(scales), [0.0] * len(scales)
+    return twin
+
+
 class Store:
     """A folder with a JSON file for each person's outer fold, put there whole: the digest, the numbers and errors of a
     Part, and of each network that was chosen its place, its step losses and, in base64, what save() would write."""
 
     def __init__(self, path: _Path) -> None:
         self.path = _files.name_of(path)
+        if not self.path:
+            raise ValueError("store must be the name of a folder")
         os.makedirs(self.path, exist_ok=True)
 
     def name_of(self, key: Any, outer: int) -> str:
         return os.path.join(self.path, quote(f"{type(key).__name__} {key}, outer {outer}.json", safe=" ,"))
 
-    def write(self, part: Part, person: Person) -> None:
+    def write(self, part: Part, digest: str) -> None:
         chosen = [
             {
                 "row": i,
@@ -596,27 +645,35 @@ class Store:
             }
             for i, one in zip(part.places, part.chosen, strict=True)
         ]
-        told = {"digest": person.digest, "numbers": [*part.numbers], "errors": part.errors, "chosen": chosen}
+        told = {"digest": digest, "numbers": [*part.numbers], "errors": part.errors, "chosen": chosen}
         assert part.outer is not None
         _files.write(self.name_of(part.person, part.outer), json.dumps(told).encode())
 
-    def read(self, plan: Plan, key: Any, person: Person, outer: int, select: Any) -> Part | None:
+    def read(self, plan: Plan, key: Any, outer: int, digest: str, select: Any) -> Part | None:
         name = self.name_of(key, outer)
         try:
             with open(name, "rb") as file:
                 told = json.load(file)
+            if told["digest"] != digest:
+                raise Refusal(
+                    f"{name} is of another study, with other data, folds, options or seeds: name another store"
+                )
+            part = Part(plan, key, outer, told["numbers"], {int(i): error for i, error in told["errors"].items()})
+            part.places = [one["row"] for one in told["chosen"]]
+            if part.choose(select) != part.places:
+                raise Refusal(f"of {name} `select` chooses networks that were not kept: name another store")
+            for one in told["chosen"]:
+                data = b64decode(one["network"])
+                network = made(*_files.decode(BytesIO(data), len(data), kinds()))
+                part.chosen.append(Chosen(part.row(one["row"]), network, array("d", one["step_losses"])))
         except FileNotFoundError:
             return None
-        if told["digest"] != person.digest:
-            raise ValueError(
-                f"{name} is of another study, with other data, folds, options or seeds: name another store"
-            )
-        part = Part(plan, key, outer, told["numbers"], {int(i): error for i, error in told["errors"].items()})
-        part.places = [one["row"] for one in told["chosen"]]
-        if part.choose(select) != part.places:
-            raise ValueError(f"of {name} `select` chooses networks that were not kept: name another store")
-        for one in told["chosen"]:
-            data = b64decode(one["network"])
-            network = made(*_files.decode(BytesIO(data), len(data), kinds()))
-            part.chosen.append(Chosen(part.row(one["row"]), network, array("d", one["step_losses"])))
+        except Refusal:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{name} is damaged, delete it ({type(error).__name__}: {error})") from None
         return part
+
+
+class Refusal(ValueError):
+    """What a store says of a file that is whole."""

@@ -326,7 +326,92 @@ def test_a_list_of_options_and_of_seeds():
     assert first.network.seed == first.row["seed"]
 
 
+# ---- units ----
+
+
+def test_losses_are_in_the_units_of_the_targets():
+    inputs, targets = person_of(4)
+    targets = [100.0 * (y + x[:, 0]) for x, y in zip(inputs, targets, strict=True)]
+    targets[0] *= 20.0  # so that folds have unlike scales
+    grid = {"hidden_size": 2, "cell": "gru", "standardize": [True, False], "epochs": 20, "patience": 20, "lr": 0.05}
+    study = cross_validate({"a": (inputs, targets)}, grid, **SMALL)
+    folds = nested_folds(inputs, targets, outer=3, inner=2)
+    assert len({row["standardize"] for row in study.rows}) == 2
+    for one in study.chosen:
+        error = [network - y for network, y in zip(one.network.predict(inputs), targets, strict=True)]
+        for name, test in (
+            ("train", folds[one.outer].inner[one.row["inner"]][0]),
+            ("validation", folds[one.outer].inner[one.row["inner"]][1]),
+            ("test", folds[one.outer].test),
+        ):
+            chosen = np.concatenate([e for e, w in zip(error, test, strict=True) if w])
+            assert one.row[f"{name}_loss"] == pytest.approx(np.mean(chosen**2) / 2, rel=1e-9)
+        assert [*one.step_losses] == pytest.approx([*(chosen**2 / 2)], rel=1e-9)
+
+
+def test_two_outputs_have_a_scale_each():
+    inputs, targets = person_of(5)
+    targets = [np.stack([y, 1000.0 * x[:, 0]], axis=1) for x, y in zip(inputs, targets, strict=True)]
+    grid = {"hidden_size": 2, "output_size": 2, "standardize": True, "epochs": 5}
+    one = cross_validate({"a": (inputs, targets)}, grid, outer=2, inner=2, seeds=1).chosen[0]
+    test = [i for i, w in enumerate(nested_folds(inputs, targets, outer=2, inner=2)[0].test) if w]
+    error = np.concatenate([one.network.predict(inputs[i]) - targets[i] for i in test])
+    assert [*one.step_losses] == pytest.approx([*(error**2).sum(axis=1) / 2], rel=1e-9)
+
+
 # ---- what fails ----
+
+
+def test_an_empty_sequence_is_in_no_fold():
+    inputs, targets = person_of(0)
+    inputs, targets = [*inputs, np.empty((0, 2))], [*targets, np.empty(0)]
+    folds = nested_folds(inputs, targets, outer=7, inner=2)
+    assert [fold.test[-1] for fold in folds] == [0.0] * 7
+    assert [fold.test[:-1] for fold in folds] == [[float(i == k) for i in range(7)] for k in range(7)]
+    assert {row["error"] for row in cross_validate({"a": (inputs, targets)}, GRID, **SMALL).rows} == {None}
+
+
+class Overlapping:
+    def split(self, X, y=None, groups=None):  # noqa: ARG002
+        yield [*range(len(X))], [0]
+
+
+class Masks:
+    def split(self, X, y=None, groups=None):  # noqa: ARG002
+        test = np.arange(len(X)) < 2
+        yield ~test, test
+
+
+def test_a_table_that_has_more_than_it_seems():
+    rows = [
+        {"who": name, "session": k, "a": x[0], "b": x[1], "next": y}
+        for name, data in PEOPLE.items()
+        for k, (xs, ys) in enumerate(zip(*data, strict=True))
+        for x, y in zip(xs, ys, strict=True)
+    ]
+    table = pd.DataFrame(rows)
+    how = {"by": ["who", "session"], "inputs": ["a", "b"], "targets": "next"}
+    expected = [*cross_validate(table, GRID, **how, **SMALL).rows]
+    named = table.assign(who=pd.Categorical(table["who"].astype(str), ["nobody", "7", "ann"]))
+    found = [
+        {**row, "person": {"7": 7}.get(row["person"], row["person"])}
+        for row in cross_validate(named, GRID, **how, **SMALL).rows
+    ]
+    assert found == expected
+    nullable = table.astype({"a": "Float64", "next": "Int64"})
+    assert [*cross_validate(nullable, GRID, **how, **SMALL).rows] == expected
+    for column in ("who", "session"):
+        holes = table.astype({column: object})
+        holes.loc[3, column] = None
+        with pytest.raises(ValueError, match=f"by: the column '{column}' has rows without a value"):
+            cross_validate(holes, GRID, **how, **SMALL)
+    with pytest.raises(ValueError, match="inputs: the column 'b' must hold numbers, and its dtype is"):
+        cross_validate(table.astype({"b": str}), GRID, **how, **SMALL)
+
+
+def test_what_is_bad_for_all_is_an_error():
+    with pytest.raises(ValueError, match="nobody's data will do, those of person 'ann' because outer=20 needs as many"):
+        cross_validate(PEOPLE, GRID, outer=20, inner=2)
 
 
 def test_bad_data_and_divergence_are_rows():
@@ -359,9 +444,9 @@ def test_what_training_warns_of_is_told_once():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         cross_validate(far, GRID, **SMALL)
-    told = [str(warning.message) for warning in caught]
-    assert len(told) == len(set(told)) < 12
-    assert all("standardize=True" in message for message in told)
+    (message,) = [str(warning.message) for warning in caught]
+    assert "standardize=True" in message
+    assert message.endswith("(96 trainings warn like this)")
     assert {warning.filename for warning in caught} == {__file__}
 
 
@@ -369,7 +454,11 @@ def test_what_training_warns_of_is_told_once():
     ("error", "message", "changes"),
     [
         (TypeError, "people must be a dict from each person to .*, not list", {"people": [PEOPLE["ann"]]}),
-        (TypeError, "people must be a dict .*, or a table with by=", {"people": pd.DataFrame({"a": [1]})}),
+        (
+            TypeError,
+            "people is a DataFrame: say by=, inputs= and targets=, its columns",
+            {"people": pd.DataFrame({"a": [1]})},
+        ),
         (TypeError, "with by= people must be a pandas table, not dict", {"by": "a"}),
         (
             ValueError,
@@ -391,7 +480,11 @@ def test_what_training_warns_of_is_told_once():
         (TypeError, "grid must be a dict from options", {"grid": 5}),
         (TypeError, r"grid\[0\] must be a dict of options of RNN, not int", {"grid": [5]}),
         (ValueError, "grid: patience must be a number", {"grid": {"hidden_size": 1, "patience": None}}),
-        (ValueError, "all of one return_sequences", {"grid": {"hidden_size": 1, "return_sequences": [True, False]}}),
+        (
+            ValueError,
+            "all of one output, loss and return_sequences",
+            {"grid": {"hidden_size": 1, "return_sequences": [True, False]}},
+        ),
         (ValueError, "outer must be at least 2", {"outer": 1}),
         (TypeError, "inner must be an integer, not str", {"inner": "ten"}),
         (ValueError, "seeds must be at least 1", {"seeds": 0}),
@@ -406,6 +499,17 @@ def test_what_training_warns_of_is_told_once():
         ),
         (ValueError, "groups must be a dict from every person", {"groups": {"ann": [1]}}),
         (ValueError, "threads must be at least 1", {"threads": 0}),
+        (TypeError, "select must be a function of rows, not str", {"select": "best"}),
+        (ValueError, "inputs, targets and sample_weight are columns of a table: say by= too", {"inputs": "a"}),
+        (
+            ValueError,
+            "grid must have options, all of one output",
+            {"grid": {"hidden_size": 1, "output": ["linear", "sigmoid"]}},
+        ),
+        (ValueError, "grid: cell must be .*, not {", {"grid": {"hidden_size": 1, "cell": {"gru", "lstm"}}}),
+        (ValueError, "a list of different ones", {"seeds": [1, 1.0]}),
+        (ValueError, "store must be the name of a folder", {"store": ""}),
+        (TypeError, "people must be a dict .*, not an empty one", {"people": {}}),
     ],
 )
 def test_bad_arguments(error, message, changes):
@@ -428,6 +532,10 @@ def test_bad_arguments(error, message, changes):
         (ValueError, "groups must have a label for each of 7 sequences", {"groups": [1, 2]}),
         (ValueError, "outer parts the group 'b'", {"groups": GROUPS, "outer": Halves()}),
         (ValueError, "outer=5 needs as many sequences, or groups", {"groups": GROUPS, "outer": 5}),
+        (ValueError, "outer gives folds that are in their own training part", {"outer": Overlapping()}),
+        (ValueError, "inner must give positions, and gives a mask", {"inner": Masks()}),
+        (ValueError, "folds='steps' is not for groups", {"folds": "steps", "groups": GROUPS}),
+        (ValueError, "folds='steps' is not for return_seq", {"folds": "steps", "return_sequences": False}),
         (ValueError, "inner=40 needs as many steps that have a weight", {"inner": 40, "folds": "steps"}),
     ],
 )
@@ -464,6 +572,33 @@ def test_a_store_gives_the_same_study_and_trains_nothing_again(tmp_path, monkeyp
 Trainer = fastrnn.study.Trainer
 
 
+def test_a_store_is_looked_at_before_anything_is_trained(tmp_path, monkeypatch):
+    one = {7: PEOPLE[7]}
+    cross_validate(one, GRID, **SMALL, store=tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(fastrnn.study, "AT_ONCE", 1)
+    with pytest.raises(ValueError, match=r"int 7, outer 0.json is of another study"):
+        cross_validate({"ann": PEOPLE["ann"], 7: PEOPLE["ann"]}, GRID, **SMALL, store=tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    named = cross_validate(one, GRID | {"activation": "tanh"}, **SMALL, store=tmp_path)  # the default
+    assert {row["activation"] for row in named.rows} == {"tanh"}
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"{}", b"[]", b'{"digest": 5}', b"null"])
+def test_a_damaged_store(tmp_path, damage):
+    cross_validate({7: PEOPLE[7]}, GRID, **SMALL, store=tmp_path)
+    path = tmp_path / "int 7, outer 1.json"
+    whole = path.read_bytes()
+    path.write_bytes(damage)
+    fault = "is of another study" if b"digest" in damage else "is damaged, delete it"
+    with pytest.raises(ValueError, match=f"int 7, outer 1.json {fault}"):
+        cross_validate({7: PEOPLE[7]}, GRID, **SMALL, store=tmp_path)
+    path.write_bytes(whole.replace(b'"network": "', b'"network": "AAAA'))
+    with pytest.raises(ValueError, match=r"int 7, outer 1\.json is damaged, delete it"):
+        cross_validate({7: PEOPLE[7]}, GRID, **SMALL, store=tmp_path)
+
+
 def test_a_store_knows_what_else_would_be_chosen(tmp_path):
     cross_validate(PEOPLE, GRID, **SMALL, store=tmp_path)
     assert cross_validate(PEOPLE, GRID, **SMALL, store=tmp_path, select=lambda rows: lowest_loss(rows)).chosen
@@ -497,7 +632,7 @@ def test_a_study_that_was_killed_goes_on(tmp_path):
         sys.path.append(sys.argv[2])
         from test_study import GRID, PEOPLE, SMALL
         fastrnn.study.AT_ONCE = 1
-        people = {name: PEOPLE["ann"] for name in range(10_000)}
+        people = {name: PEOPLE["ann"] for name in range(2_000)}
         fastrnn.study.cross_validate(people, GRID, **SMALL, store=sys.argv[1])
     """
     store, here = tmp_path / "store", Path(__file__).parent
@@ -514,16 +649,37 @@ def test_a_study_that_was_killed_goes_on(tmp_path):
     ]
 
 
-def test_ctrl_c_leaves_what_is_done(tmp_path, monkeypatch, interrupted_after):
+def test_ctrl_c_leaves_what_is_done(tmp_path, monkeypatch):
     monkeypatch.setattr(fastrnn.study, "AT_ONCE", 1)
-    people = dict.fromkeys(range(2000), PEOPLE["ann"])
-    interrupted_after(0.5)
+    write, written = fastrnn.study.Store.write, []
+
+    def write_and_press(*arguments):
+        write(*arguments)
+        written.append(arguments)
+        if len(written) == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(fastrnn.study.Store, "write", write_and_press)
     with pytest.raises(KeyboardInterrupt):
-        cross_validate(people, GRID, **SMALL, store=tmp_path)
-    done = [path for path in tmp_path.iterdir() if path.suffix == ".json"]
-    assert 0 < len(done) < 6_000
-    first = {0: PEOPLE["ann"]}
-    assert [*cross_validate(first, GRID, **SMALL, store=tmp_path).rows] == [*cross_validate(first, GRID, **SMALL).rows]
+        cross_validate(PEOPLE, GRID, **SMALL, store=tmp_path)
+    assert len([*tmp_path.iterdir()]) == 4
+    assert [*cross_validate(PEOPLE, GRID, **SMALL, store=tmp_path).rows] == [
+        *cross_validate(PEOPLE, GRID, **SMALL).rows
+    ]
+    assert len(written) == 6
+
+
+def test_what_takes_long_is_kept_in_between(tmp_path, monkeypatch):
+    at_once = []
+    monkeypatch.setattr(
+        fastrnn.study, "Trainer", lambda trainings, *rest: at_once.append(len(trainings)) or Trainer(trainings, *rest)
+    )
+    long = GRID | {"epochs": 5_000_000, "patience": 0, "lr": 1.0}  # though it takes no time, who knows before?
+    cross_validate(PEOPLE, long, **SMALL, store=tmp_path, threads=1)
+    assert at_once == [16] * 6
+    at_once.clear()
+    cross_validate(PEOPLE, GRID, **SMALL, threads=1)
+    assert at_once == [96]
 
 
 def test_progress(capsys, tmp_path):
