@@ -31,9 +31,20 @@ test, truth = logs[1_200:], causes[1_200:]
 # One target a sequence: ``return_sequences=False``. Training ends when 200 logs that it does not learn from are no
 # longer told better, and the 800 of the test are seen by nobody until the end.
 
-training = dict(window=None, batch_size=10, shuffle=True, optimizer="adam", epochs=200, patience=20)
 network = RNN(
-    8, cell="gru", input_size=3, output_size=3, output="softmax", return_sequences=False, seed=SEED, **training
+    8,
+    cell="gru",
+    input_size=3,
+    output_size=3,
+    output="softmax",
+    return_sequences=False,
+    window=None,  # the gradient reaches back to the beginning
+    batch_size=10,
+    shuffle=True,
+    optimizer="adam",
+    epochs=200,
+    patience=20,
+    seed=SEED,
 )
 network.train(logs[:1_000], causes[:1_000], validation=(logs[1_000:1_200], causes[1_000:1_200]))
 told = np.array(network.predict(test))

@@ -37,20 +37,27 @@ readings = np.where(read, temperature + draw.normal(0, 0.2, steps), np.nan)
 # %%
 # Before the stream: a network learns from the first 6,000 steps, and 2,000 more stop it.
 
-training = dict(window=50, optimizer="adam", epochs=200, patience=30)
-network = RNN(8, cell="gru", input_size=3, standardize=True, seed=SEED, **training)
-known, later = slice(0, 6_000), slice(6_000, live)
-network.train(
-    x[known], readings[known], sample_weight=read[known], validation=(x[later], readings[later], read[later])
+network = RNN(
+    8,
+    cell="gru",
+    input_size=3,
+    standardize=True,
+    window=50,
+    optimizer="adam",
+    epochs=200,
+    patience=30,
+    seed=SEED,
 )
+known, later = slice(0, 6_000), slice(6_000, live)
+network.train(x[known], readings[known], sample_weight=read[known], validation=(x[later], readings[later], read[later]))
 state = [0.0] * len(network.state)
 network.predict(x[:live], state=state)  # `state` is now that after step 8,000, where the stream begins
 network.state = state
 
 # %%
 # The stream. ``peek`` says how warm it is before anyone has looked; ``learn`` takes the same step, with the reading if
-# there is one. A copy takes the steps by ``step`` and stays as it is. Two simple answers to drift stand beside them: the
-# copy corrected by its error at the last reading, and the last reading itself.
+# there is one. A copy takes the steps by ``step``, and its weights stay as they were. Beside them stand two simple
+# answers to drift: the copy corrected by its error at the last reading, and the last reading itself.
 
 network.lr = 0.003
 fixed, correction, last = copy.deepcopy(network), 0.0, readings[:live][read[:live]][-1]
@@ -78,7 +85,7 @@ styles = zip(("-", "-.", "--", ":"), ("tab:red", "grey", "tab:blue", "black"), s
 for (name, error), (style, color) in zip(errors.items(), styles, strict=True):
     by_thousand = np.sqrt(np.mean(error.reshape(-1, 1_000) ** 2, axis=1))
     axes.plot(np.arange(live, steps, 1_000) + 500, by_thousand, style, color=color, label=name)
-axes.axvspan(10_000, 20_000, color="whitesmoke", label="the heater wears out")
+axes.axvspan(10_000, 20_000, color="gainsboro", label="the heater wears out")
 axes.set(xlabel="step", ylabel="RMSE of 1,000 steps, degrees", ylim=0)
 figure.legend(loc="outside lower center", ncols=2)
 plt.show()

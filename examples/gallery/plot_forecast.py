@@ -2,9 +2,9 @@
 A forecast: a chaotic laser
 ===========================
 
-The intensity of a far-infrared laser (Weigend and Gershenfeld 1994): it swings, grows, collapses and begins again, never
-twice alike. What comes next depends on where in its build-up it is, and not linearly: a case for a recurrent network.
-The series comes with another package: ``pip install reservoirpy``.
+The intensity of a far-infrared laser (Weigend and Gershenfeld 1994): it swings, grows, collapses and begins again,
+never twice alike. What comes next depends on where in its build-up it is, and not linearly: a case for a recurrent
+network. The series comes with another package: ``pip install reservoirpy``.
 """
 
 import matplotlib.pyplot as plt
@@ -31,7 +31,7 @@ by_network = network.predict(series[:-1])[test - 1 :]
 
 # %%
 # Three baselines: the last value; the value a season before, where the season is the lag that fits best up to the test;
-# and least squares on the last 48 values, fitted likewise.
+# and least squares on the last 48 values, fitted likewise (more of them gain next to nothing).
 
 
 def nrmse(forecast):

@@ -36,8 +36,19 @@ readings = np.where(gone, np.nan, truth + draw.normal(0, 0.1, truth.shape))
 
 inputs = np.stack([np.nan_to_num(readings), ~gone], axis=2)[:, :-1]
 targets, weights = readings[:, 1:], ~gone[:, 1:]
-training = dict(window=50, batch_size=8, shuffle=True, optimizer="adam", epochs=300, patience=30)
-network = RNN(16, cell="gru", input_size=2, standardize=True, seed=SEED, **training)
+network = RNN(
+    16,
+    cell="gru",
+    input_size=2,
+    standardize=True,
+    window=50,
+    batch_size=8,
+    shuffle=True,
+    optimizer="adam",
+    epochs=300,
+    patience=30,
+    seed=SEED,
+)
 network.train(
     inputs[:80],
     targets[:80],
@@ -60,25 +71,25 @@ forecasts = {"the network": by_network, "least squares": past[100:] @ linear, "t
 unread = gone[100:, 1:]
 errors = {name: np.abs(forecast - truth[100:, 1:]) for name, forecast in forecasts.items()}
 rmse = {name: np.sqrt(np.mean(error[unread] ** 2)) for name, error in errors.items()}
-for name, error in rmse.items():
-    print(f"{name:<18}{error:.2f}")
+for name, value in rmse.items():
+    print(f"{name:<18}{value:.2f}")
 
 # %%
-# The longer the gap, the more it takes to bridge it. The last reading soon says nothing; the network goes on swinging,
-# each oscillator at its own pace, until chance has put it out of step.
+# The longer the gap, the harder it is to bridge. The last reading soon says nothing; the network goes on swinging,
+# until chance has put it out of step.
 
 since = np.arange(1, steps) - last  # steps since the last reading
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(6.4, 6), layout="constrained")
-lines = {"the network": ("--", "tab:red"), "least squares": (":", "tab:blue"), "the last reading": ("-.", "grey")}
 top.plot(truth[100], color="black", label="the truth")
 top.plot(readings[100], "o", color="black", markersize=3, label="readings")
-for name, (style, color) in lines.items():
-    if name == "the network":
-        top.plot(np.arange(1, steps), by_network[0], style, color=color)
-    by_gap = [np.sqrt(np.mean(errors[name][since == gap] ** 2)) for gap in range(1, 21)]
+top.plot(range(1, steps), by_network[0], "--", color="tab:red")
+styles = zip(("--", ":", "-."), ("tab:red", "tab:blue", "grey"), strict=True)
+for (name, error), (style, color) in zip(errors.items(), styles, strict=True):
+    by_gap = [np.sqrt(np.mean(error[since == gap] ** 2)) for gap in range(1, 21)]
     bottom.plot(range(1, 21), by_gap, style, color=color, label=name)
 top.set(xlabel="step", title="An oscillator of the test", xlim=(0, 120))
-bottom.set(xlabel="steps since the last reading", ylabel="RMSE", title="All of the test", ylim=0)
-bottom.set_xticks((1, 5, 10, 15, 20))
+bottom.set(
+    xlabel="steps since the last reading", ylabel="RMSE", title="All of the test", ylim=0, xticks=(1, 5, 10, 15, 20)
+)
 figure.legend(loc="outside lower center", ncols=3)
 plt.show()

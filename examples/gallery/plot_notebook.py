@@ -39,14 +39,17 @@ one_unit.train(old[:-1], old[1:], verbose=False)
 right = np.mean(one_unit.predict(new[:-1]) == new[1:])
 again = np.mean(new[:-1] == new[1:])
 print(f"right of {len(new) - 1:,} throws never seen before: {right:.3f}")
-print(f"the last throw once more:                {again:.3f}")
+print(f"the last throw once more: {again:.3f}")
+votes = new[:-3] + new[1:-2] + new[2:-1]
+majority = np.mean((votes > 1.5) == new[3:])
+print(f"the majority of the last three: {majority:.3f}")
 
 # %%
 # What the hidden state is
 # ------------------------
 # Whoever knows the coins, and how often they are swapped, can compute after each throw how likely the coin is that
-# mostly shows heads (Bayes' rule). Nobody can do better, and no one has told the network: yet its one hidden unit has
-# become that probability, on a scale of its own.
+# mostly shows heads (Bayes' rule). Nobody can do better. The network has been told nothing of all that, and yet its one
+# hidden unit follows that probability closely.
 
 belief, beliefs = 0.5, []
 for throw in new[:-1]:
