@@ -3,8 +3,8 @@ Classifying sequences of any length: which pump failed first?
 =============================================================
 
 Three pumps feed each other. When one fails, it sends alarms, and a little later so do the others; now and then there is
-a false alarm. In the end all three have sounded, and which of them was the cause is told by the order alone. A log may
-be of any length: nothing is cut, and nothing is padded. The logs are simulated, 2,000 of them.
+a false alarm. In the end all three have sounded, and which of them was the cause is told by the order. A log may be of
+any length: nothing is cut, and nothing is padded. The logs are simulated, 2,000 of them.
 """
 
 import matplotlib.pyplot as plt

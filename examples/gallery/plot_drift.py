@@ -61,11 +61,10 @@ network.state = state
 
 network.lr = 0.003
 fixed, correction, last = copy.deepcopy(network), 0.0, readings[:live][read[:live]][-1]
-told = {"the network that learns": [], "the last reading": [], "corrected by its last error": [], "as it was": []}
+told = []
 for row, reading in zip(x[live:], readings[live:], strict=True):
     unchanged = fixed.step(row)
-    for each, answer in zip(told.values(), (network.peek(row), last, unchanged + correction, unchanged), strict=True):
-        each.append(answer)
+    told.append((network.peek(row), last, unchanged + correction, unchanged))
     if np.isnan(reading):
         network.learn(row, None)
     else:
@@ -75,10 +74,11 @@ for row, reading in zip(x[live:], readings[live:], strict=True):
 # %%
 # How far off they are, in degrees, at all steps and not only where there is a reading: each was told beforehand.
 
-errors = {name: np.abs(np.array(answers) - temperature[live:]) for name, answers in told.items()}
+names = "the network that learns", "the last reading", "corrected by its last error", "as it was"
+errors = dict(zip(names, np.array(told).T - temperature[live:], strict=True))
 rmse = {name: np.sqrt(np.mean(error**2)) for name, error in errors.items()}
-for name, error in rmse.items():
-    print(f"{name:<29}{error:.2f}")
+for name, value in rmse.items():
+    print(f"{name:<29}{value:.2f}")
 
 figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
 styles = zip(("-", "-.", "--", ":"), ("tab:red", "grey", "tab:blue", "black"), strict=True)
