@@ -85,7 +85,7 @@ styles = zip(("-", "-.", "--", ":"), ("tab:red", "grey", "tab:blue", "black"), s
 for (name, error), (style, color) in zip(errors.items(), styles, strict=True):
     by_thousand = np.sqrt(np.mean(error.reshape(-1, 1_000) ** 2, axis=1))
     axes.plot(np.arange(live, steps, 1_000) + 500, by_thousand, style, color=color, label=name)
-axes.axvspan(10_000, 20_000, color="gainsboro", label="the heater wears out")
+axes.axvspan(10_000, 20_000, color="0.92", label="the heater wears out")
 axes.set(xlabel="step", ylabel="RMSE of 1,000 steps, degrees", ylim=0)
 figure.legend(loc="outside lower center", ncols=2)
 plt.show()
