@@ -14,7 +14,7 @@ BLOCKS = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DO
 
 
 @pytest.mark.skipif(fastrnn.backend == "python", reason="pure Python gives the same numbers, after minutes")
-@pytest.mark.parametrize("page", ["study.md"])
+@pytest.mark.parametrize("page", ["sklearn.md", "study.md"])
 def test_snippets(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
