@@ -1,7 +1,8 @@
 """RNNs as scikit-learn's estimators: `pip install 'fastrnn[sklearn]'`.
 
 RNNClassifier and RNNRegressor are an RNN behind fit() and predict(), for pipelines, cross-validation and searches. What
-fit() trains is the very network, to the bit, that RNN(...).train() makes of the same options, data and seed.
+fit() trains is the very network, to the bit, that RNN(...).train() makes of the same options, data and seed; but where
+standardize=True meets unequal weights, these weigh the scales too.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -425,8 +426,8 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
     loss_curve_, validation_losses_, best_epoch_ : losses, validation_losses and best_epoch of the RNN.
     n_iter_ : epochs that it has learnt.
 
-    Data
-    ----
+    Notes
+    -----
     X : a list of N sequences of any lengths, each T x features, as an array, a DataFrame or lists; or one array
         N x T x features. With one feature also a list of series, T numbers each, or a table N x T, a series a row, as
         aeon and sktime have them. A table with other columns than in fit() is an error, since that is most often a
@@ -438,7 +439,11 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
     sample_weight : a number for each sequence or, with return_sequences=True, for every step; finite, not negative.
         What has a weight of 0 teaches nothing, and its y can be anything; a step still moves the state. With
         batch_size=None a weight of 2 is a sequence that is there twice; scales are weighted likewise.
-    validation : (X, y) or (X, y, sample_weight): stops early by them, as early_stopping does by a part of X.
+    validation : (X, y) or (X, y, sample_weight): stops early by them, as early_stopping does by a part of X; with both
+        it takes the place of that part, and nothing is held out.
+
+    With return_sequences=True and unlike lengths cross_val_score() and GridSearchCV work by the estimator's own score
+    (scoring=None). Other scorers and cross_val_predict() put all into one array, and fail: predict() fold by fold.
 
     Bad data raise ValueError or TypeError, and nothing has changed. After Ctrl-C, or where a training diverges
     (OverflowError), network_ is what it was after the last complete update.

@@ -98,6 +98,11 @@ def test_every_option_of_rnn_is_one_of_the_estimators():
     assert RNNClassifier().get_params() == RNNRegressor().get_params()
 
 
+@pytest.mark.parametrize("kind", [RNNClassifier, RNNRegressor])
+def test_a_notebook_shows_them_without_a_warning(kind):
+    assert f"<pre>{kind.__name__}()</pre>" in kind()._repr_html_()
+
+
 # ---- the same bits ----
 
 
@@ -124,6 +129,18 @@ def test_fit_gives_the_very_network_of_rnn(options):
     estimator = small(RNNRegressor, return_sequences=True, patience=9, **options)
     assert same(estimator.fit(X, running, validation=(X[:9], running[:9])), network)
     assert estimator.best_epoch_ == network.best_epoch
+
+
+def test_unequal_weights_part_from_rnn_by_the_scales_alone():
+    network = rnn(3, 4, input_size=2, standardize=False)
+    network.train(X, numbers, sample_weight=weights)
+    assert same(small(RNNRegressor, standardize=False).fit(X, numbers, weights), network)
+    steps = np.repeat(weights, [len(x) for x in X])
+    network = rnn(3, 4, input_size=2)
+    network.input_mean, network.input_scale = weighted_moments(np.concatenate(X), steps)
+    network.target_mean, network.target_scale = weighted_moments(numbers, weights)
+    network.train(X, numbers, sample_weight=weights)
+    assert same(small(RNNRegressor).fit(X, numbers, weights), network)
 
 
 def test_series_and_arrays_are_what_lists_are():
@@ -308,6 +325,9 @@ def test_early_stopping():
     assert len(estimator.validation_losses_) == estimator.n_iter_ + 1
     again = quick(RNNClassifier, early_stopping=True, epochs=500).fit(X, thirds)
     assert again.network_ == estimator.network_
+    validation = X[:9], thirds[:9]
+    given = small(RNNClassifier, early_stopping=True).fit(X, thirds, validation=validation)
+    assert given.network_ == small(RNNClassifier).fit(X, thirds, validation=validation).network_  # nothing is held out
     patient = small(RNNClassifier, early_stopping=True, patience=2, validation_fraction=0.5).fit(X, thirds)
     assert patient.network_.patience == 2
 
@@ -394,6 +414,10 @@ def test_sequences_of_labels_are_searched():
     )
     assert isinstance(search.predict(X), list)
     assert search.score(X, signs) == search.best_estimator_.score(X, signs)
+    scores = cross_val_score(small(RNNRegressor, return_sequences=True), X, running, cv=KFold(3))
+    for score, (train, test) in zip(scores, KFold(3).split(X), strict=True):
+        fold = small(RNNRegressor, return_sequences=True).fit([X[i] for i in train], [running[i] for i in train])
+        assert score == fold.score([X[i] for i in test], [running[i] for i in test])
     y = np.cumsum(series, axis=1)
     told = cross_val_predict(small(RNNRegressor, return_sequences=True), series, y, cv=3)
     assert told.shape == y.shape
