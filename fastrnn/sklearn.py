@@ -159,6 +159,15 @@ def weighted_moments(rows: Any, weights: Any) -> tuple[list[float], list[float]]
     return means, scales
 
 
+def settings_of(network: RNN) -> dict[str, Any]:
+    return {name: getattr(network, name) for name in SETTINGS}
+
+
+def set_all(network: RNN, settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        setattr(network, name, value)
+
+
 def linear(network: RNN) -> RNN:
     """The same network, whose results are its logits."""
     names = ("hidden_size", "cell", "activation", "input_size", "output_size", "return_sequences", "standardize")
@@ -268,9 +277,9 @@ class Base(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"{name} is 0 everywhere: there must be a weight that is not zero")
         return x, truth, np.repeat(weight, x.lengths) if one_each else weight
 
-    def _ready(self, x: Sequences, truth: Any, weight: Any) -> list[Any]:
+    def _ready(self, x: Sequences, truth: Any, weight: Any, spec: Spec) -> list[Any]:
         """The same as RNN.train() takes it: inputs, targets and weights."""
-        both = (self._targets(truth, weight), weight)
+        both = (self._targets(truth, weight, spec), weight)
         return [x.cut(x.rows), *(x.cut(one) if self.return_sequences and one is not None else one for one in both)]
 
     # ---- learning ----
@@ -287,62 +296,62 @@ class Base(BaseEstimator):  # type: ignore[misc]
         part: bool = False,
     ) -> Any:
         """on : whether to go on with network_, if there is one. part : whether for one epoch alone."""
-        yes_or_no(self.return_sequences, "return_sequences")
+        for name in ("return_sequences", "early_stopping", "warm_start", "verbose"):
+            yes_or_no(getattr(self, name), name)
         on, made = on and hasattr(self, "network_"), copy(self)  # an error on the way changes nothing here
         x, truth, weight = made._taken(X, y, sample_weight, reset=not on)
         if not on:
             made._note(truth if weight is None else truth[weight > 0.0], classes)
-        given, draw = made._ready(x, truth, weight), check_random_state(self.random_state)
+        draw = check_random_state(self.random_state)
         seed = int(draw.randint(2**31 - 1))
+        new = made._network(seed, on, validation is not None or self.early_stopping)
+        given = made._ready(x, truth, weight, new._spec)
         if validation is not None:
             if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
                 raise ValueError("validation must be (X, y) or (X, y, sample_weight)")
             others, their_truth, their_weight = (*validation, None)[:3]
-            validation = made._ready(*made._taken(others, their_truth, their_weight, "validation "))
+            try:
+                validation = made._ready(*made._taken(others, their_truth, their_weight), new._spec)
+            except (TypeError, ValueError) as error:
+                raise (TypeError if isinstance(error, TypeError) else ValueError)(f"validation: {error}") from None
         elif self.early_stopping and part:
             raise ValueError("partial_fit() learns for one epoch, and early_stopping is for many: use fit()")
         elif self.early_stopping:
             given, validation = made._held_out(given, truth, draw)
         elif self.patience is not None:
             raise ValueError("patience needs validation data: set early_stopping, or give fit() validation=(X, y)")
-        network = made._network(seed, on, validation is not None)
+        if part:
+            new.epochs = 1
         if self.standardize and not on:
-            made._weigh_scales(network, *given)
+            made._weigh_scales(new, *given)
+        network: RNN = self.network_ if on else new
+        before, updates = settings_of(network), network._updates
         inputs, targets, weights = given
         try:
-            network.train(
-                inputs,
-                targets,
-                sample_weight=weights,
-                validation=validation,
-                verbose=bool(self.verbose),
-                callback=(lambda *_: True) if part else None,
-            )
-        except (KeyboardInterrupt, OverflowError):
-            if network.losses:
+            set_all(network, settings_of(new))
+            network.train(inputs, targets, sample_weight=weights, validation=validation, verbose=bool(self.verbose))
+        except BaseException:
+            if network._updates == updates:
+                set_all(network, before)
+            elif network.losses:
                 self._become(made, network)
             raise
         self._become(made, network)
         return self
 
     def _network(self, seed: int, on: bool, validates: bool) -> RNN:
-        """A new one, or the one that there is with the settings of now."""
+        """A new one; if one is to go on, it differs in settings alone."""
         options = {name: value for name, value in self.get_params(deep=False).items() if name not in OWN}
         options["patience"] = (10 if self.patience is None else self.patience) if validates else None
         options["output"], options["output_size"] = self._output()
         network = RNN(**options, input_size=self.n_features_in_, seed=seed)
-        if not on:
-            return network
-        old: RNN = self.network_
-        for name in Spec.NAMES:
-            if getattr(network, name) != getattr(old, name):
+        for name in Spec.NAMES if on else ():
+            if getattr(network, name) != getattr(self.network_, name):
                 raise ValueError(
                     f"{name} is {getattr(network, name)!r}, and the network that is to go on was made with "
-                    f"{getattr(old, name)!r}: only fit() with warm_start=False makes a new one"
+                    f"{getattr(self.network_, name)!r}: only fit() with warm_start=False makes a new one"
                 )
-        for name in SETTINGS:
-            setattr(old, name, getattr(network, name))
-        return old
+        return network
 
     def _held_out(self, given: list[Any], truth: Any, draw: Any) -> tuple[list[Any], list[Any]]:
         """Two parts of the sequences. Those without weight stay, and teach nothing."""
@@ -453,7 +462,7 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
     _measure = staticmethod(accuracy_score)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
-        """Learn for one epoch, going on with the network that there is; returns self.
+        """Learn for one epoch, whatever `epochs` is, going on with the network that there is; returns self.
 
         classes : all labels, in the first call, if y lacks some.
         """
@@ -490,7 +499,7 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise ValueError(f"there must be 2 classes at least, and y has one class, {self.classes_.tolist()[0]!r}")
 
-    def _targets(self, truth: Any, weight: Any) -> Any:
+    def _targets(self, truth: Any, weight: Any, _: Spec) -> Any:
         """The numbers of the classes; where there is no weight 0, whatever stands there."""
         has = np.full(len(truth), True) if weight is None else weight > 0.0
         labels, targets = np.asarray(column_or_1d(truth))[has], np.zeros(len(truth))
@@ -526,7 +535,7 @@ class RNNRegressor(RegressorMixin, Base):  # type: ignore[misc]
     _measure = staticmethod(r2_score)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Learn for one epoch, going on with the network that there is; returns self."""
+        """Learn for one epoch, whatever `epochs` is, going on with the network that there is; returns self."""
         return self._learn(X, y, sample_weight, on=True, part=True)
 
     def __sklearn_tags__(self) -> Any:
@@ -543,12 +552,15 @@ class RNNRegressor(RegressorMixin, Base):  # type: ignore[misc]
             raise ValueError(f"y must be N or N x K, for each sequence or step, and it is {shown(truth)}")
         self._row, self.n_outputs_ = truth.shape[1:], truth.shape[1] if truth.ndim == 2 else 1
 
-    def _targets(self, truth: Any, weight: Any) -> Any:
+    def _targets(self, truth: Any, weight: Any, spec: Spec) -> Any:
         if truth.shape[1:] != self._row:
             raise ValueError(f"y is {shown(truth)}, and that of fit() was {shown(np.empty((1, *self._row)))}")
-        targets = numbers_of(truth, "y")
-        if not np.isfinite(targets if weight is None else targets[weight > 0.0]).all():
+        targets, (low, high) = numbers_of(truth, "y"), spec.targets
+        there = targets if weight is None else targets[weight > 0.0]
+        if not np.isfinite(there).all():
             raise ValueError("y must hold finite numbers, not NaN or infinity: a sample_weight of 0 leaves one out")
+        if (beyond := there[(there < low) | (there > high)]).size:
+            raise ValueError(f"y must be from {low:g} to {high:g} with loss={spec.loss!r}, not {float(beyond[0])!r}")
         return targets
 
     def _output(self) -> tuple[str, int]:

@@ -284,9 +284,10 @@ def test_scales_by_weights():
 # ---- going on ----
 
 
-def test_partial_fit_is_one_epoch():
+@pytest.mark.parametrize("epochs", [0, 100])
+def test_partial_fit_is_one_epoch(epochs):
     network = rnn(3, 1, input_size=2, output_size=3, output="softmax")
-    estimator = RNNClassifier(hidden_size=3, random_state=7)
+    estimator = RNNClassifier(hidden_size=3, random_state=7, epochs=epochs)
     for _ in range(3):
         network.train(X, np.unique(thirds, return_inverse=True)[1])
         assert estimator.partial_fit(X, thirds) is estimator
@@ -526,15 +527,23 @@ STEPS = RNNClassifier(return_sequences=True)
         (C, (X, labels, np.zeros((60, 1))), "sample_weight must have one number for each sequence, not rows"),
         (STEPS, (X, signs, [[1.0]] * 60), r"sample_weight\[0\] has 1, and X\[0\] \d steps"),
         (C, (X, labels, None, X), r"validation must be \(X, y\) or \(X, y, sample_weight\)"),
-        (C, (X, labels, None, (X, thirds)), "y has 'low', which is none of the classes"),
-        (C, (X, labels, None, (X, labels[1:])), "validation X has 60 sequences, and validation y 59"),
+        (C, (X, labels, None, (X, thirds)), "^validation: y has 'low', which is none of the classes"),
+        (C, (X, labels, None, (X, labels[1:])), "^validation: X has 60 sequences, and y 59"),
+        (C, (X, labels, None, ([x[:, :1] for x in X], labels)), "^validation: X has 1 features"),
+        (C, (X, labels, None, (X, labels, -weights)), "^validation: sample_weight must be finite"),
+        (R, (X, numbers, None, (X, np.full(60, np.nan))), "^validation: y must hold finite numbers"),
+        (RNNRegressor(output="sigmoid"), (X, numbers), "^y must be from 0 to 1 with loss='binary_cross_entropy', not "),
+        (RNNRegressor(output="sigmoid"), (X, weights > 0, None, (X, numbers)), "^validation: y must be from 0 to 1"),
         (RNNClassifier(patience=3), (X, labels), "patience needs validation data: set early_stopping"),
         (RNNClassifier(early_stopping=True, validation_fraction=2), (X, labels), "validation_fraction must be above 0"),
         (RNNRegressor(early_stopping=True), (X[:1], [1]), "it needs 2 at least, and there is one"),
         (RNNClassifier(output="linear"), (X, labels), "output must be 'sigmoid', 'softmax' or None for 2 classes"),
         (RNNClassifier(output="sigmoid"), (X, thirds), "output must be 'softmax' or None for 3 classes"),
         (RNNRegressor(output="softmax"), (X, numbers), "'softmax' is RNNClassifier's"),
-        (RNNClassifier(return_sequences="no"), (X, labels), "return_sequences must be True or False, not str"),
+        *(
+            (RNNClassifier(**{name: "no"}), (X, labels), f"{name} must be True or False, not str")
+            for name in ("return_sequences", "early_stopping", "warm_start", "verbose")
+        ),
         (RNNClassifier(hidden_size=0), (X, labels), "hidden_size must be at least 1"),
     ],
 )
@@ -566,6 +575,25 @@ def test_what_does_not_go_on_changes_nothing():
     assert table.predict([*series[:, 1:]]).shape == table.predict(series[:, 1:, None]).shape == (30,)
     with pytest.raises(NotFittedError):
         RNNRegressor().predict(X)
+
+
+def test_settings_change_when_a_training_begins(monkeypatch):
+    share = (numbers - numbers.min()) / np.ptp(numbers)
+    estimator = small(RNNRegressor, output="sigmoid", warm_start=True).fit(X, share)
+    before = pickle.dumps(estimator.network_)
+    with pytest.raises(ValueError, match="y must be from 0 to 1"):
+        estimator.set_params(lr=0.5).fit(X, 3 * share)
+    assert pickle.dumps(estimator.network_) == before
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RNN, "train", interrupted)  # before its first update
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(X, share)
+    assert pickle.dumps(estimator.network_) == before
+    assert estimator.fit(X, share).network_.lr == 0.5
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OverflowError])
