@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from copy import copy
 from math import fsum, sqrt
+from types import FunctionType
 
 try:
     import numpy as np
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.exceptions import NotFittedError
     from sklearn.metrics import accuracy_score, r2_score
     from sklearn.model_selection import train_test_split
     from sklearn.utils import assert_all_finite, check_array, check_random_state, column_or_1d
@@ -25,7 +27,7 @@ except ImportError as error:
         f"fastrnn.sklearn needs scikit-learn 1.6 or later ({error}): pip install 'fastrnn[sklearn]'"
     ) from error
 
-from fastrnn._checks import number, yes_or_no
+from fastrnn._checks import number, type_name, yes_or_no
 from fastrnn._data import depth
 from fastrnn._kinds import Spec
 from fastrnn.rnn import RNN, SETTINGS
@@ -42,43 +44,42 @@ OWN = ("early_stopping", "validation_fraction", "warm_start", "verbose", "random
 class Sequences:
     """X as it was given: rows of all steps, one sequence after the other, and what it takes to cut them again."""
 
-    def __init__(self, X: Any, name: str) -> None:
+    def __init__(self, X: Any) -> None:
         """width : steps of all series, where each is of numbers. named : the first DataFrame."""
-        self.name, self.width, self.named = name, None, None
+        self.width: int | None = None
+        self.named: Any = None
         self.listed = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
+        if not self.listed:
+            check_kind(X)
         if self.listed and len(X):
-            rows = [table_of(x, f"{name}[{i}]") for i, x in enumerate(X)]
+            first = next((i for i, x in enumerate(X) if hasattr(x, "columns")), None)
+            self.named = None if first is None else X[first]
+            rows = [table_of(x, f"X[{i}]") for i, x in enumerate(X)]
             self.lengths = [len(part) for part in rows]
             for i, (x, part) in enumerate(zip(X, rows, strict=True)):
                 if part.shape[1] != rows[0].shape[1]:
                     raise ValueError(
-                        f"{name}[{i}] has rows of {part.shape[1]}, and {name}[0] of {rows[0].shape[1]}: all sequences "
+                        f"X[{i}] has rows of {part.shape[1]}, and X[0] of {rows[0].shape[1]}: all sequences "
                         "need the same features"
                     )
-                if hasattr(x, "columns") and [*x.columns] != [*getattr(X[0], "columns", x.columns)]:
-                    raise ValueError(f"{name}[{i}] has columns other than those of {name}[0]: {[*x.columns]}")
-            self.named = X[0] if hasattr(X[0], "columns") else None
+                if hasattr(x, "columns") and [*x.columns] != [*self.named.columns]:
+                    raise ValueError(f"X[{i}] has columns other than those of X[{first}]: {[*x.columns]}")
             if len({*self.lengths}) == 1 and np.ndim(X[0]) == 1:
                 self.width = self.lengths[0]
             self.rows = np.concatenate(rows)
         else:
-            array = numbers_of(np.empty((0, 1)) if self.listed else X, name)
+            array = numbers_of(np.empty((0, 1)) if self.listed else X, "X")
             if array.ndim == 2:
                 self.width = array.shape[1]
-            elif array.ndim != 3:
-                raise ValueError(
-                    f"{name} has {array.ndim} dimensions; it must be a list of sequences, an array N x T x features, "
-                    f"or N x T. Reshape your data: [{name}] is a list of one sequence"
-                )
             self.lengths = [array.shape[1]] * len(array)
             self.rows = array.reshape(sum(self.lengths), 1 if array.ndim == 2 else array.shape[2])
-        self.rows = numbers_of(self.rows, name, least=0)
+        self.rows = numbers_of(self.rows, "X", least=0)
         if not np.isfinite(self.rows).all():
             row, column = np.argwhere(~np.isfinite(self.rows))[0]
             i = int(np.searchsorted(np.cumsum(self.lengths), row, side="right"))
             fault = "NaN" if np.isnan(self.rows[row, column]) else "infinite (inf)"
             step = row - sum(self.lengths[:i])
-            raise ValueError(f"{name}[{i}] must hold finite numbers, and at step {step} feature {column} is {fault}")
+            raise ValueError(f"X[{i}] must hold finite numbers, and at step {step} feature {column} is {fault}")
 
     def cut(self, values: Any) -> Any:
         """What there is for every step, in the shape of X."""
@@ -90,26 +91,43 @@ class Sequences:
         """What there is for every step, or for every sequence, in one array."""
         if not by_step:
             try:
-                array = np.asarray(values)
+                array = array_of(values)
             except ValueError:
                 raise ValueError(
                     f"{name} must have one for each sequence: for one a step, set return_sequences"
                 ) from None
             if not array.ndim or len(array) != len(self.lengths):
                 there = f"{len(array)}" if array.ndim else "a single one"
-                raise ValueError(
-                    f"{self.name} has {len(self.lengths)} sequences, and {name} {there}: it must be one for each"
-                )
+                raise ValueError(f"X has {len(self.lengths)} sequences, and {name} {there}: it must be one for each")
             return array
         wanted = f"with return_sequences=True {name} must have one for every step"
         if not hasattr(values, "__len__") or len(values) != len(self.lengths):
             raise ValueError(f"{wanted} of each of the {len(self.lengths)} sequences")
-        parts = [np.asarray(part) for part in (values if isinstance(values, (list, tuple)) else np.asarray(values))]
+        parts = [array_of(part) for part in (values if isinstance(values, (list, tuple)) else np.asarray(values))]
         for i, (part, length) in enumerate(zip(parts, self.lengths, strict=True)):
             if not part.ndim or len(part) != length:
                 there = f"{name}[{i}] has {len(part)}" if part.ndim else f"{name}[{i}] is a single one"
-                raise ValueError(f"{wanted}: {there}, and {self.name}[{i}] {length} steps")
-        return np.concatenate(parts)
+                raise ValueError(f"{wanted}: {there}, and X[{i}] {length} steps")
+        mixed = len({part.dtype.kind in "US" for part in parts if len(part)}) > 1
+        return np.concatenate([part.astype(object) if mixed else part for part in parts])
+
+
+def array_of(values: Any) -> Any:
+    """np.asarray(), which makes a string of a number beside strings; here both stay, to be refused as labels."""
+    array = np.asarray(values)
+    mixed = array.dtype.kind in "US" and isinstance(values, (list, tuple))
+    return np.asarray(values, object) if mixed and not all(isinstance(one, (str, bytes)) for one in values) else array
+
+
+def check_kind(X: Any) -> None:
+    """An array, or what becomes one, has dimensions that X can have."""
+    wanted = "X must be a list of sequences, an array N x T x features, or N x T"
+    if not (hasattr(X, "__array__") or hasattr(X, "shape")):  # of sparse ones check_array() tells
+        raise TypeError(f"{wanted}, not {type_name(X)}")
+    ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+    if ndim not in (2, 3):
+        way_out = ". Reshape your data: [X] if it is one sequence, list(X) if it holds many" if ndim == 1 else ""
+        raise ValueError(f"{wanted}, not {ndim}-dimensional{way_out}")
 
 
 def numbers_of(values: Any, name: str, least: int = 1) -> Any:
@@ -241,32 +259,32 @@ class Base(BaseEstimator):  # type: ignore[misc]
 
     # ---- what they are given ----
 
-    def _sequences(self, X: Any, name: str = "X", reset: bool = False) -> Sequences:
+    def _sequences(self, X: Any, reset: bool = False) -> Sequences:
         """X, held to what fit() has seen, or with `reset` noting what is to be held to."""
         if not reset:
             check_is_fitted(self)
-        x = Sequences(X, name)
+        x = Sequences(X)
         validate_data(self, x.rows if x.named is None else x.named, reset=reset, skip_check_array=True)
         if reset:
             self._width = x.width
         elif not x.listed and x.width is not None and self._width not in (None, x.width):
             raise ValueError(
-                f"{name} has {x.width} columns, one a step, and that of fit() had {self._width}: series of other "
+                f"X has {x.width} columns, one a step, and that of fit() had {self._width}: series of other "
                 "lengths go in a list, or in an array N x T x 1"
             )
         if not self.return_sequences and 0 in x.lengths:
-            raise ValueError(f"{name}[{x.lengths.index(0)}] is empty: every sequence needs a step")
+            raise ValueError(f"X[{x.lengths.index(0)}] is empty: every sequence needs a step")
         return x
 
-    def _taken(self, X: Any, y: Any, sample_weight: Any, name: str = "", reset: bool = False) -> tuple[Any, Any, Any]:
+    def _taken(self, X: Any, y: Any, sample_weight: Any, reset: bool = False) -> tuple[Any, Any, Any]:
         """X as Sequences, and y and the weights, one for every sequence or step, in one array."""
-        x, by_step = self._sequences(X, f"{name}X", reset), self.return_sequences
+        x, by_step = self._sequences(X, reset), self.return_sequences
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        truth = x.join(y, f"{name}y", by_step)
+        truth = x.join(y, "y", by_step)
         if sample_weight is None:
             return x, truth, None
-        name = f"{name}sample_weight"
+        name = "sample_weight"
         one_each = by_step and depth(sample_weight) < 2
         weight = numbers_of(x.join(sample_weight, name, by_step and not one_each), name)
         if weight.ndim != 1:
@@ -396,6 +414,8 @@ class Base(BaseEstimator):  # type: ignore[misc]
 
     def _run(self, x: Sequences, network: RNN, method: str) -> Any:
         """What a network gives: a row, or a number, for every sequence or step."""
+        if network.standardize and network.input_mean is None:
+            raise NotFittedError(f"this {type(self).__name__} has learnt nothing yet: fit() it with epochs above 0")
         result = getattr(network, method)(x.cut(x.rows))
         return np.concatenate(result) if self.return_sequences else np.asarray(result)
 
@@ -488,12 +508,12 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
         return self.classes_[self._run(x, self.network_, "predict")]
 
     def _note(self, truth: Any, classes: Any) -> None:
-        labels = column_or_1d(truth if classes is None else classes, warn=True)
+        labels = column_or_1d(truth if classes is None else array_of(classes), warn=True)
         if labels.dtype.kind == "f":
             assert_all_finite(labels, input_name="y")
         try:
-            check_classification_targets(labels)
             self.classes_ = np.unique(labels)
+            check_classification_targets(labels)
         except TypeError:
             raise TypeError("y must hold labels of one kind, all strings or all numbers") from None
         if len(self.classes_) < 2:
@@ -570,3 +590,15 @@ class RNNRegressor(RegressorMixin, Base):  # type: ignore[misc]
 
     def _strata(self, *_: Any) -> None:
         """Numbers are no classes."""
+
+
+def name_arguments(kind: Any) -> None:
+    """Python's errors about arguments name the function, not the class: so each class has a function of its own."""
+    init = Base.__init__
+    kind.__init__ = FunctionType(init.__code__, init.__globals__, "__init__")
+    kind.__init__.__kwdefaults__, kind.__init__.__annotations__ = init.__kwdefaults__, init.__annotations__
+    kind.__init__.__qualname__ = f"{kind.__name__}.__init__"
+
+
+name_arguments(RNNClassifier)
+name_arguments(RNNRegressor)

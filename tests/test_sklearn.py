@@ -231,6 +231,10 @@ def test_data_frames_have_names():
         estimator.predict([frame[["turn", "speed"]] for frame in frames])
     with pytest.raises(ValueError, match=r"X\[1\] has columns other than those of X\[0\]"):
         small(RNNClassifier).fit([frames[0], frames[1][["turn", "speed"]]], labels[:2])
+    with pytest.raises(ValueError, match=r"X\[2\] has columns other than those of X\[1\]"):
+        small(RNNClassifier).fit([X[0], frames[1], frames[2][["turn", "speed"]]], labels[:3])
+    with pytest.raises(ValueError, match="feature names should match"):
+        estimator.predict([X[0], frames[1][["turn", "speed"]]])
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         estimator.predict(X)
     assert not hasattr(estimator.fit(X, labels), "feature_names_in_")
@@ -504,7 +508,10 @@ STEPS = RNNClassifier(return_sequences=True)
         (C, ([*X[:3], np.zeros((3, 1))], labels[:4]), r"X\[3\] has rows of 1, and X\[0\] of 2"),
         (C, ([[[1, 2], [3]], [[1, 2]]], [0, 1]), r"X\[0\] must be T rows of as many numbers each"),
         (C, ([1.0, 2.0], [0, 1]), r"X\[0\] must be a sequence, .* 0 dimensions"),
-        (C, (np.zeros((2, 2, 2, 2)), [0, 1]), "X has 4 dimensions"),
+        (C, (np.zeros((2, 2, 2, 2)), [0, 1]), "X must be a list of sequences, .* not 4-dimensional"),
+        (C, (pd.Series(X), labels), r"not 1-dimensional. .* list\(X\) if it holds many"),
+        *((C, (one, labels), f"X must be a list .*, not {type(one).__name__}") for one in ({0: X[0]}, iter(X), "abc")),
+        (C, (None, labels), "X must be a list of sequences, an array N x T x features, or N x T, not None"),
         (C, (np.zeros((2, 3, 0)), [0, 1]), r"0 feature\(s\)"),
         (C, ([], []), r"0 sample\(s\)"),
         (C, ([X[0], np.zeros((0, 2))], [0, 1]), r"X\[1\] is empty: every sequence needs a step"),
@@ -516,6 +523,10 @@ STEPS = RNNClassifier(return_sequences=True)
         (STEPS, (X, [one[1:] for one in signs]), r"y\[0\] has \d, and X\[0\] \d steps"),
         (STEPS, (X, signs[1:]), "y must have one for every step of each of the 60 sequences"),
         (C, (X, np.array(["a", None] * 30, object)), "labels of one kind"),
+        (C, (X, ["a", 1] * 30), "labels of one kind"),
+        (C, (X, [1, "a"] * 30), "labels of one kind"),
+        (STEPS, (X[:2], [["a", 1] + ["a"] * (len(x) - 2) for x in X[:2]]), "labels of one kind"),
+        (STEPS, (X[:2], [["a"] * len(X[0]), [1] * len(X[1])]), "labels of one kind"),
         (C, (X, numbers), "Unknown label type: continuous"),
         (C, (X, np.where(weights > 0, np.nan, 1.0)), "y contains NaN"),
         (C, (X, ["a"] * 60), "y has one class, 'a'"),
@@ -530,6 +541,7 @@ STEPS = RNNClassifier(return_sequences=True)
         (C, (X, labels, None, (X, thirds)), "^validation: y has 'low', which is none of the classes"),
         (C, (X, labels, None, (X, labels[1:])), "^validation: X has 60 sequences, and y 59"),
         (C, (X, labels, None, ([x[:, :1] for x in X], labels)), "^validation: X has 1 features"),
+        (C, (X, labels, None, (None, labels)), "^validation: X must be a list of sequences"),
         (C, (X, labels, None, (X, labels, -weights)), "^validation: sample_weight must be finite"),
         (R, (X, numbers, None, (X, np.full(60, np.nan))), "^validation: y must hold finite numbers"),
         (RNNRegressor(output="sigmoid"), (X, numbers), "^y must be from 0 to 1 with loss='binary_cross_entropy', not "),
@@ -594,6 +606,17 @@ def test_settings_change_when_a_training_begins(monkeypatch):
             estimator.fit(X, share)
     assert pickle.dumps(estimator.network_) == before
     assert estimator.fit(X, share).network_.lr == 0.5
+
+
+@pytest.mark.parametrize("kind", [RNNClassifier, RNNRegressor])
+def test_an_unknown_option_and_no_epoch(kind):
+    with pytest.raises(TypeError, match=rf"^{kind.__name__}\.__init__\(\) got an unexpected .* 'hidden'"):
+        kind(hidden=3)
+    estimator = kind(epochs=0).fit(X, weights > 0)
+    for method in ("predict", "predict_proba", "decision_function")[: 3 if kind is RNNClassifier else 1]:
+        with pytest.raises(NotFittedError, match=r"has learnt nothing yet: fit\(\) it with epochs above 0"):
+            getattr(estimator, method)(X)
+    assert len(kind(epochs=0, standardize=False).fit(X, weights > 0).predict(X)) == 60  # what drawn weights tell
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OverflowError])
