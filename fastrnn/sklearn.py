@@ -1,7 +1,8 @@
 """RNNs as scikit-learn's estimators: `pip install 'fastrnn[sklearn]'`.
 
 RNNClassifier and RNNRegressor are an RNN behind fit() and predict(), for pipelines, cross-validation and searches. What
-fit() trains is the very network, to the bit, that RNN(...).train() makes of the same options, data and seed.
+fit() trains is the very network, to the bit, that RNN(...).train() makes of the same options, data and seed; but where
+standardize=True meets unequal weights, these weigh the scales too.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -10,10 +11,12 @@ from __future__ import annotations
 
 from copy import copy
 from math import fsum, sqrt
+from types import FunctionType
 
 try:
     import numpy as np
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.exceptions import NotFittedError
     from sklearn.metrics import accuracy_score, r2_score
     from sklearn.model_selection import train_test_split
     from sklearn.utils import assert_all_finite, check_array, check_random_state, column_or_1d
@@ -24,7 +27,7 @@ except ImportError as error:
         f"fastrnn.sklearn needs scikit-learn 1.6 or later ({error}): pip install 'fastrnn[sklearn]'"
     ) from error
 
-from fastrnn._checks import number, yes_or_no
+from fastrnn._checks import number, type_name, yes_or_no
 from fastrnn._data import depth
 from fastrnn._kinds import Spec
 from fastrnn.rnn import RNN, SETTINGS
@@ -41,43 +44,42 @@ OWN = ("early_stopping", "validation_fraction", "warm_start", "verbose", "random
 class Sequences:
     """X as it was given: rows of all steps, one sequence after the other, and what it takes to cut them again."""
 
-    def __init__(self, X: Any, name: str) -> None:
+    def __init__(self, X: Any) -> None:
         """width : steps of all series, where each is of numbers. named : the first DataFrame."""
-        self.name, self.width, self.named = name, None, None
+        self.width: int | None = None
+        self.named: Any = None
         self.listed = isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1)
+        if not self.listed:
+            check_kind(X)
         if self.listed and len(X):
-            rows = [table_of(x, f"{name}[{i}]") for i, x in enumerate(X)]
+            first = next((i for i, x in enumerate(X) if hasattr(x, "columns")), None)
+            self.named = None if first is None else X[first]
+            rows = [table_of(x, f"X[{i}]") for i, x in enumerate(X)]
             self.lengths = [len(part) for part in rows]
             for i, (x, part) in enumerate(zip(X, rows, strict=True)):
                 if part.shape[1] != rows[0].shape[1]:
                     raise ValueError(
-                        f"{name}[{i}] has rows of {part.shape[1]}, and {name}[0] of {rows[0].shape[1]}: all sequences "
+                        f"X[{i}] has rows of {part.shape[1]}, and X[0] of {rows[0].shape[1]}: all sequences "
                         "need the same features"
                     )
-                if hasattr(x, "columns") and [*x.columns] != [*getattr(X[0], "columns", x.columns)]:
-                    raise ValueError(f"{name}[{i}] has columns other than those of {name}[0]: {[*x.columns]}")
-            self.named = X[0] if hasattr(X[0], "columns") else None
+                if hasattr(x, "columns") and [*x.columns] != [*self.named.columns]:
+                    raise ValueError(f"X[{i}] has columns other than those of X[{first}]: {[*x.columns]}")
             if len({*self.lengths}) == 1 and np.ndim(X[0]) == 1:
                 self.width = self.lengths[0]
             self.rows = np.concatenate(rows)
         else:
-            array = numbers_of(np.empty((0, 1)) if self.listed else X, name)
+            array = numbers_of(np.empty((0, 1)) if self.listed else X, "X")
             if array.ndim == 2:
                 self.width = array.shape[1]
-            elif array.ndim != 3:
-                raise ValueError(
-                    f"{name} has {array.ndim} dimensions; it must be a list of sequences, an array N x T x features, "
-                    f"or N x T. Reshape your data: [{name}] is a list of one sequence"
-                )
             self.lengths = [array.shape[1]] * len(array)
             self.rows = array.reshape(sum(self.lengths), 1 if array.ndim == 2 else array.shape[2])
-        self.rows = numbers_of(self.rows, name, least=0)
+        self.rows = numbers_of(self.rows, "X", least=0)
         if not np.isfinite(self.rows).all():
             row, column = np.argwhere(~np.isfinite(self.rows))[0]
             i = int(np.searchsorted(np.cumsum(self.lengths), row, side="right"))
             fault = "NaN" if np.isnan(self.rows[row, column]) else "infinite (inf)"
             step = row - sum(self.lengths[:i])
-            raise ValueError(f"{name}[{i}] must hold finite numbers, and at step {step} feature {column} is {fault}")
+            raise ValueError(f"X[{i}] must hold finite numbers, and at step {step} feature {column} is {fault}")
 
     def cut(self, values: Any) -> Any:
         """What there is for every step, in the shape of X."""
@@ -89,26 +91,43 @@ class Sequences:
         """What there is for every step, or for every sequence, in one array."""
         if not by_step:
             try:
-                array = np.asarray(values)
+                array = array_of(values)
             except ValueError:
                 raise ValueError(
                     f"{name} must have one for each sequence: for one a step, set return_sequences"
                 ) from None
             if not array.ndim or len(array) != len(self.lengths):
                 there = f"{len(array)}" if array.ndim else "a single one"
-                raise ValueError(
-                    f"{self.name} has {len(self.lengths)} sequences, and {name} {there}: it must be one for each"
-                )
+                raise ValueError(f"X has {len(self.lengths)} sequences, and {name} {there}: it must be one for each")
             return array
         wanted = f"with return_sequences=True {name} must have one for every step"
         if not hasattr(values, "__len__") or len(values) != len(self.lengths):
             raise ValueError(f"{wanted} of each of the {len(self.lengths)} sequences")
-        parts = [np.asarray(part) for part in (values if isinstance(values, (list, tuple)) else np.asarray(values))]
+        parts = [array_of(part) for part in (values if isinstance(values, (list, tuple)) else np.asarray(values))]
         for i, (part, length) in enumerate(zip(parts, self.lengths, strict=True)):
             if not part.ndim or len(part) != length:
                 there = f"{name}[{i}] has {len(part)}" if part.ndim else f"{name}[{i}] is a single one"
-                raise ValueError(f"{wanted}: {there}, and {self.name}[{i}] {length} steps")
-        return np.concatenate(parts)
+                raise ValueError(f"{wanted}: {there}, and X[{i}] {length} steps")
+        mixed = len({part.dtype.kind in "US" for part in parts if len(part)}) > 1
+        return np.concatenate([part.astype(object) if mixed else part for part in parts])
+
+
+def array_of(values: Any) -> Any:
+    """np.asarray(), which makes a string of a number beside strings; here both stay, to be refused as labels."""
+    array = np.asarray(values)
+    mixed = array.dtype.kind in "US" and isinstance(values, (list, tuple))
+    return np.asarray(values, object) if mixed and not all(isinstance(one, (str, bytes)) for one in values) else array
+
+
+def check_kind(X: Any) -> None:
+    """An array, or what becomes one, has dimensions that X can have."""
+    wanted = "X must be a list of sequences, an array N x T x features, or N x T"
+    if not (hasattr(X, "__array__") or hasattr(X, "shape")):  # of sparse ones check_array() tells
+        raise TypeError(f"{wanted}, not {type_name(X)}")
+    ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+    if ndim not in (2, 3):
+        way_out = ". Reshape your data: [X] if it is one sequence, list(X) if it holds many" if ndim == 1 else ""
+        raise ValueError(f"{wanted}, not {ndim}-dimensional{way_out}")
 
 
 def numbers_of(values: Any, name: str, least: int = 1) -> Any:
@@ -156,6 +175,15 @@ def weighted_moments(rows: Any, weights: Any) -> tuple[list[float], list[float]]
         means.append(float(mean))
         scales.append(sqrt(fsum(weights * (apart * apart)) / total) or 1.0)
     return means, scales
+
+
+def settings_of(network: RNN) -> dict[str, Any]:
+    return {name: getattr(network, name) for name in SETTINGS}
+
+
+def set_all(network: RNN, settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        setattr(network, name, value)
 
 
 def linear(network: RNN) -> RNN:
@@ -231,32 +259,32 @@ class Base(BaseEstimator):  # type: ignore[misc]
 
     # ---- what they are given ----
 
-    def _sequences(self, X: Any, name: str = "X", reset: bool = False) -> Sequences:
+    def _sequences(self, X: Any, reset: bool = False) -> Sequences:
         """X, held to what fit() has seen, or with `reset` noting what is to be held to."""
         if not reset:
             check_is_fitted(self)
-        x = Sequences(X, name)
+        x = Sequences(X)
         validate_data(self, x.rows if x.named is None else x.named, reset=reset, skip_check_array=True)
         if reset:
             self._width = x.width
         elif not x.listed and x.width is not None and self._width not in (None, x.width):
             raise ValueError(
-                f"{name} has {x.width} columns, one a step, and that of fit() had {self._width}: series of other "
+                f"X has {x.width} columns, one a step, and that of fit() had {self._width}: series of other "
                 "lengths go in a list, or in an array N x T x 1"
             )
         if not self.return_sequences and 0 in x.lengths:
-            raise ValueError(f"{name}[{x.lengths.index(0)}] is empty: every sequence needs a step")
+            raise ValueError(f"X[{x.lengths.index(0)}] is empty: every sequence needs a step")
         return x
 
-    def _taken(self, X: Any, y: Any, sample_weight: Any, name: str = "", reset: bool = False) -> tuple[Any, Any, Any]:
+    def _taken(self, X: Any, y: Any, sample_weight: Any, reset: bool = False) -> tuple[Any, Any, Any]:
         """X as Sequences, and y and the weights, one for every sequence or step, in one array."""
-        x, by_step = self._sequences(X, f"{name}X", reset), self.return_sequences
+        x, by_step = self._sequences(X, reset), self.return_sequences
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        truth = x.join(y, f"{name}y", by_step)
+        truth = x.join(y, "y", by_step)
         if sample_weight is None:
             return x, truth, None
-        name = f"{name}sample_weight"
+        name = "sample_weight"
         one_each = by_step and depth(sample_weight) < 2
         weight = numbers_of(x.join(sample_weight, name, by_step and not one_each), name)
         if weight.ndim != 1:
@@ -267,9 +295,9 @@ class Base(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"{name} is 0 everywhere: there must be a weight that is not zero")
         return x, truth, np.repeat(weight, x.lengths) if one_each else weight
 
-    def _ready(self, x: Sequences, truth: Any, weight: Any) -> list[Any]:
+    def _ready(self, x: Sequences, truth: Any, weight: Any, spec: Spec) -> list[Any]:
         """The same as RNN.train() takes it: inputs, targets and weights."""
-        both = (self._targets(truth, weight), weight)
+        both = (self._targets(truth, weight, spec), weight)
         return [x.cut(x.rows), *(x.cut(one) if self.return_sequences and one is not None else one for one in both)]
 
     # ---- learning ----
@@ -286,62 +314,62 @@ class Base(BaseEstimator):  # type: ignore[misc]
         part: bool = False,
     ) -> Any:
         """on : whether to go on with network_, if there is one. part : whether for one epoch alone."""
-        yes_or_no(self.return_sequences, "return_sequences")
+        for name in ("return_sequences", "early_stopping", "warm_start", "verbose"):
+            yes_or_no(getattr(self, name), name)
         on, made = on and hasattr(self, "network_"), copy(self)  # an error on the way changes nothing here
         x, truth, weight = made._taken(X, y, sample_weight, reset=not on)
         if not on:
             made._note(truth if weight is None else truth[weight > 0.0], classes)
-        given, draw = made._ready(x, truth, weight), check_random_state(self.random_state)
+        draw = check_random_state(self.random_state)
         seed = int(draw.randint(2**31 - 1))
+        new = made._network(seed, on, validation is not None or self.early_stopping)
+        given = made._ready(x, truth, weight, new._spec)
         if validation is not None:
             if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
                 raise ValueError("validation must be (X, y) or (X, y, sample_weight)")
             others, their_truth, their_weight = (*validation, None)[:3]
-            validation = made._ready(*made._taken(others, their_truth, their_weight, "validation "))
+            try:
+                validation = made._ready(*made._taken(others, their_truth, their_weight), new._spec)
+            except (TypeError, ValueError) as error:
+                raise (TypeError if isinstance(error, TypeError) else ValueError)(f"validation: {error}") from None
         elif self.early_stopping and part:
             raise ValueError("partial_fit() learns for one epoch, and early_stopping is for many: use fit()")
         elif self.early_stopping:
             given, validation = made._held_out(given, truth, draw)
         elif self.patience is not None:
             raise ValueError("patience needs validation data: set early_stopping, or give fit() validation=(X, y)")
-        network = made._network(seed, on, validation is not None)
+        if part:
+            new.epochs = 1
         if self.standardize and not on:
-            made._weigh_scales(network, *given)
+            made._weigh_scales(new, *given)
+        network: RNN = self.network_ if on else new
+        before, updates = settings_of(network), network._updates
         inputs, targets, weights = given
         try:
-            network.train(
-                inputs,
-                targets,
-                sample_weight=weights,
-                validation=validation,
-                verbose=bool(self.verbose),
-                callback=(lambda *_: True) if part else None,
-            )
-        except (KeyboardInterrupt, OverflowError):
-            if network.losses:
+            set_all(network, settings_of(new))
+            network.train(inputs, targets, sample_weight=weights, validation=validation, verbose=bool(self.verbose))
+        except BaseException:
+            if network._updates == updates:
+                set_all(network, before)
+            elif network.losses:
                 self._become(made, network)
             raise
         self._become(made, network)
         return self
 
     def _network(self, seed: int, on: bool, validates: bool) -> RNN:
-        """A new one, or the one that there is with the settings of now."""
+        """A new one; if one is to go on, it differs in settings alone."""
         options = {name: value for name, value in self.get_params(deep=False).items() if name not in OWN}
         options["patience"] = (10 if self.patience is None else self.patience) if validates else None
         options["output"], options["output_size"] = self._output()
         network = RNN(**options, input_size=self.n_features_in_, seed=seed)
-        if not on:
-            return network
-        old: RNN = self.network_
-        for name in Spec.NAMES:
-            if getattr(network, name) != getattr(old, name):
+        for name in Spec.NAMES if on else ():
+            if getattr(network, name) != getattr(self.network_, name):
                 raise ValueError(
                     f"{name} is {getattr(network, name)!r}, and the network that is to go on was made with "
-                    f"{getattr(old, name)!r}: only fit() with warm_start=False makes a new one"
+                    f"{getattr(self.network_, name)!r}: only fit() with warm_start=False makes a new one"
                 )
-        for name in SETTINGS:
-            setattr(old, name, getattr(network, name))
-        return old
+        return network
 
     def _held_out(self, given: list[Any], truth: Any, draw: Any) -> tuple[list[Any], list[Any]]:
         """Two parts of the sequences. Those without weight stay, and teach nothing."""
@@ -386,6 +414,8 @@ class Base(BaseEstimator):  # type: ignore[misc]
 
     def _run(self, x: Sequences, network: RNN, method: str) -> Any:
         """What a network gives: a row, or a number, for every sequence or step."""
+        if network.standardize and network.input_mean is None:
+            raise NotFittedError(f"this {type(self).__name__} has learnt nothing yet: fit() it with epochs above 0")
         result = getattr(network, method)(x.cut(x.rows))
         return np.concatenate(result) if self.return_sequences else np.asarray(result)
 
@@ -425,8 +455,8 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
     loss_curve_, validation_losses_, best_epoch_ : losses, validation_losses and best_epoch of the RNN.
     n_iter_ : epochs that it has learnt.
 
-    Data
-    ----
+    Notes
+    -----
     X : a list of N sequences of any lengths, each T x features, as an array, a DataFrame or lists; or one array
         N x T x features. With one feature also a list of series, T numbers each, or a table N x T, a series a row, as
         aeon and sktime have them. A table with other columns than in fit() is an error, since that is most often a
@@ -438,7 +468,11 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
     sample_weight : a number for each sequence or, with return_sequences=True, for every step; finite, not negative.
         What has a weight of 0 teaches nothing, and its y can be anything; a step still moves the state. With
         batch_size=None a weight of 2 is a sequence that is there twice; scales are weighted likewise.
-    validation : (X, y) or (X, y, sample_weight): stops early by them, as early_stopping does by a part of X.
+    validation : (X, y) or (X, y, sample_weight): stops early by them, as early_stopping does by a part of X; with both
+        it takes the place of that part, and nothing is held out.
+
+    With return_sequences=True and unlike lengths cross_val_score() and GridSearchCV work by the estimator's own score
+    (scoring=None). Other scorers and cross_val_predict() put all into one array, and fail: predict() fold by fold.
 
     Bad data raise ValueError or TypeError, and nothing has changed. After Ctrl-C, or where a training diverges
     (OverflowError), network_ is what it was after the last complete update.
@@ -448,7 +482,7 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
     _measure = staticmethod(accuracy_score)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Any:
-        """Learn for one epoch, going on with the network that there is; returns self.
+        """Learn for one epoch, whatever `epochs` is, going on with the network that there is; returns self.
 
         classes : all labels, in the first call, if y lacks some.
         """
@@ -474,18 +508,18 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
         return self.classes_[self._run(x, self.network_, "predict")]
 
     def _note(self, truth: Any, classes: Any) -> None:
-        labels = column_or_1d(truth if classes is None else classes, warn=True)
+        labels = column_or_1d(truth if classes is None else array_of(classes), warn=True)
         if labels.dtype.kind == "f":
             assert_all_finite(labels, input_name="y")
         try:
-            check_classification_targets(labels)
             self.classes_ = np.unique(labels)
+            check_classification_targets(labels)
         except TypeError:
             raise TypeError("y must hold labels of one kind, all strings or all numbers") from None
         if len(self.classes_) < 2:
             raise ValueError(f"there must be 2 classes at least, and y has one class, {self.classes_.tolist()[0]!r}")
 
-    def _targets(self, truth: Any, weight: Any) -> Any:
+    def _targets(self, truth: Any, weight: Any, _: Spec) -> Any:
         """The numbers of the classes; where there is no weight 0, whatever stands there."""
         has = np.full(len(truth), True) if weight is None else weight > 0.0
         labels, targets = np.asarray(column_or_1d(truth))[has], np.zeros(len(truth))
@@ -521,7 +555,7 @@ class RNNRegressor(RegressorMixin, Base):  # type: ignore[misc]
     _measure = staticmethod(r2_score)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Learn for one epoch, going on with the network that there is; returns self."""
+        """Learn for one epoch, whatever `epochs` is, going on with the network that there is; returns self."""
         return self._learn(X, y, sample_weight, on=True, part=True)
 
     def __sklearn_tags__(self) -> Any:
@@ -538,12 +572,15 @@ class RNNRegressor(RegressorMixin, Base):  # type: ignore[misc]
             raise ValueError(f"y must be N or N x K, for each sequence or step, and it is {shown(truth)}")
         self._row, self.n_outputs_ = truth.shape[1:], truth.shape[1] if truth.ndim == 2 else 1
 
-    def _targets(self, truth: Any, weight: Any) -> Any:
+    def _targets(self, truth: Any, weight: Any, spec: Spec) -> Any:
         if truth.shape[1:] != self._row:
             raise ValueError(f"y is {shown(truth)}, and that of fit() was {shown(np.empty((1, *self._row)))}")
-        targets = numbers_of(truth, "y")
-        if not np.isfinite(targets if weight is None else targets[weight > 0.0]).all():
+        targets, (low, high) = numbers_of(truth, "y"), spec.targets
+        there = targets if weight is None else targets[weight > 0.0]
+        if not np.isfinite(there).all():
             raise ValueError("y must hold finite numbers, not NaN or infinity: a sample_weight of 0 leaves one out")
+        if (beyond := there[(there < low) | (there > high)]).size:
+            raise ValueError(f"y must be from {low:g} to {high:g} with loss={spec.loss!r}, not {float(beyond[0])!r}")
         return targets
 
     def _output(self) -> tuple[str, int]:
@@ -553,3 +590,15 @@ class RNNRegressor(RegressorMixin, Base):  # type: ignore[misc]
 
     def _strata(self, *_: Any) -> None:
         """Numbers are no classes."""
+
+
+def name_arguments(kind: Any) -> None:
+    """Python's errors about arguments name the function, not the class: so each class has a function of its own."""
+    init = Base.__init__
+    kind.__init__ = FunctionType(init.__code__, init.__globals__, "__init__")
+    kind.__init__.__kwdefaults__, kind.__init__.__annotations__ = init.__kwdefaults__, init.__annotations__
+    kind.__init__.__qualname__ = f"{kind.__name__}.__init__"
+
+
+name_arguments(RNNClassifier)
+name_arguments(RNNRegressor)

@@ -98,6 +98,11 @@ def test_every_option_of_rnn_is_one_of_the_estimators():
     assert RNNClassifier().get_params() == RNNRegressor().get_params()
 
 
+@pytest.mark.parametrize("kind", [RNNClassifier, RNNRegressor])
+def test_a_notebook_shows_them_without_a_warning(kind):
+    assert f"<pre>{kind.__name__}()</pre>" in kind()._repr_html_()
+
+
 # ---- the same bits ----
 
 
@@ -124,6 +129,18 @@ def test_fit_gives_the_very_network_of_rnn(options):
     estimator = small(RNNRegressor, return_sequences=True, patience=9, **options)
     assert same(estimator.fit(X, running, validation=(X[:9], running[:9])), network)
     assert estimator.best_epoch_ == network.best_epoch
+
+
+def test_unequal_weights_part_from_rnn_by_the_scales_alone():
+    network = rnn(3, 4, input_size=2, standardize=False)
+    network.train(X, numbers, sample_weight=weights)
+    assert same(small(RNNRegressor, standardize=False).fit(X, numbers, weights), network)
+    steps = np.repeat(weights, [len(x) for x in X])
+    network = rnn(3, 4, input_size=2)
+    network.input_mean, network.input_scale = weighted_moments(np.concatenate(X), steps)
+    network.target_mean, network.target_scale = weighted_moments(numbers, weights)
+    network.train(X, numbers, sample_weight=weights)
+    assert same(small(RNNRegressor).fit(X, numbers, weights), network)
 
 
 def test_series_and_arrays_are_what_lists_are():
@@ -214,6 +231,10 @@ def test_data_frames_have_names():
         estimator.predict([frame[["turn", "speed"]] for frame in frames])
     with pytest.raises(ValueError, match=r"X\[1\] has columns other than those of X\[0\]"):
         small(RNNClassifier).fit([frames[0], frames[1][["turn", "speed"]]], labels[:2])
+    with pytest.raises(ValueError, match=r"X\[2\] has columns other than those of X\[1\]"):
+        small(RNNClassifier).fit([X[0], frames[1], frames[2][["turn", "speed"]]], labels[:3])
+    with pytest.raises(ValueError, match="feature names should match"):
+        estimator.predict([X[0], frames[1][["turn", "speed"]]])
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         estimator.predict(X)
     assert not hasattr(estimator.fit(X, labels), "feature_names_in_")
@@ -267,9 +288,10 @@ def test_scales_by_weights():
 # ---- going on ----
 
 
-def test_partial_fit_is_one_epoch():
+@pytest.mark.parametrize("epochs", [0, 100])
+def test_partial_fit_is_one_epoch(epochs):
     network = rnn(3, 1, input_size=2, output_size=3, output="softmax")
-    estimator = RNNClassifier(hidden_size=3, random_state=7)
+    estimator = RNNClassifier(hidden_size=3, random_state=7, epochs=epochs)
     for _ in range(3):
         network.train(X, np.unique(thirds, return_inverse=True)[1])
         assert estimator.partial_fit(X, thirds) is estimator
@@ -308,6 +330,9 @@ def test_early_stopping():
     assert len(estimator.validation_losses_) == estimator.n_iter_ + 1
     again = quick(RNNClassifier, early_stopping=True, epochs=500).fit(X, thirds)
     assert again.network_ == estimator.network_
+    validation = X[:9], thirds[:9]
+    given = small(RNNClassifier, early_stopping=True).fit(X, thirds, validation=validation)
+    assert given.network_ == small(RNNClassifier).fit(X, thirds, validation=validation).network_  # nothing is held out
     patient = small(RNNClassifier, early_stopping=True, patience=2, validation_fraction=0.5).fit(X, thirds)
     assert patient.network_.patience == 2
 
@@ -394,6 +419,10 @@ def test_sequences_of_labels_are_searched():
     )
     assert isinstance(search.predict(X), list)
     assert search.score(X, signs) == search.best_estimator_.score(X, signs)
+    scores = cross_val_score(small(RNNRegressor, return_sequences=True), X, running, cv=KFold(3))
+    for score, (train, test) in zip(scores, KFold(3).split(X), strict=True):
+        fold = small(RNNRegressor, return_sequences=True).fit([X[i] for i in train], [running[i] for i in train])
+        assert score == fold.score([X[i] for i in test], [running[i] for i in test])
     y = np.cumsum(series, axis=1)
     told = cross_val_predict(small(RNNRegressor, return_sequences=True), series, y, cv=3)
     assert told.shape == y.shape
@@ -479,7 +508,10 @@ STEPS = RNNClassifier(return_sequences=True)
         (C, ([*X[:3], np.zeros((3, 1))], labels[:4]), r"X\[3\] has rows of 1, and X\[0\] of 2"),
         (C, ([[[1, 2], [3]], [[1, 2]]], [0, 1]), r"X\[0\] must be T rows of as many numbers each"),
         (C, ([1.0, 2.0], [0, 1]), r"X\[0\] must be a sequence, .* 0 dimensions"),
-        (C, (np.zeros((2, 2, 2, 2)), [0, 1]), "X has 4 dimensions"),
+        (C, (np.zeros((2, 2, 2, 2)), [0, 1]), "X must be a list of sequences, .* not 4-dimensional"),
+        (C, (pd.Series(X), labels), r"not 1-dimensional. .* list\(X\) if it holds many"),
+        *((C, (one, labels), f"X must be a list .*, not {type(one).__name__}") for one in ({0: X[0]}, iter(X), "abc")),
+        (C, (None, labels), "X must be a list of sequences, an array N x T x features, or N x T, not None"),
         (C, (np.zeros((2, 3, 0)), [0, 1]), r"0 feature\(s\)"),
         (C, ([], []), r"0 sample\(s\)"),
         (C, ([X[0], np.zeros((0, 2))], [0, 1]), r"X\[1\] is empty: every sequence needs a step"),
@@ -491,6 +523,10 @@ STEPS = RNNClassifier(return_sequences=True)
         (STEPS, (X, [one[1:] for one in signs]), r"y\[0\] has \d, and X\[0\] \d steps"),
         (STEPS, (X, signs[1:]), "y must have one for every step of each of the 60 sequences"),
         (C, (X, np.array(["a", None] * 30, object)), "labels of one kind"),
+        (C, (X, ["a", 1] * 30), "labels of one kind"),
+        (C, (X, [1, "a"] * 30), "labels of one kind"),
+        (STEPS, (X[:2], [["a", 1] + ["a"] * (len(x) - 2) for x in X[:2]]), "labels of one kind"),
+        (STEPS, (X[:2], [["a"] * len(X[0]), [1] * len(X[1])]), "labels of one kind"),
         (C, (X, numbers), "Unknown label type: continuous"),
         (C, (X, np.where(weights > 0, np.nan, 1.0)), "y contains NaN"),
         (C, (X, ["a"] * 60), "y has one class, 'a'"),
@@ -502,15 +538,24 @@ STEPS = RNNClassifier(return_sequences=True)
         (C, (X, labels, np.zeros((60, 1))), "sample_weight must have one number for each sequence, not rows"),
         (STEPS, (X, signs, [[1.0]] * 60), r"sample_weight\[0\] has 1, and X\[0\] \d steps"),
         (C, (X, labels, None, X), r"validation must be \(X, y\) or \(X, y, sample_weight\)"),
-        (C, (X, labels, None, (X, thirds)), "y has 'low', which is none of the classes"),
-        (C, (X, labels, None, (X, labels[1:])), "validation X has 60 sequences, and validation y 59"),
+        (C, (X, labels, None, (X, thirds)), "^validation: y has 'low', which is none of the classes"),
+        (C, (X, labels, None, (X, labels[1:])), "^validation: X has 60 sequences, and y 59"),
+        (C, (X, labels, None, ([x[:, :1] for x in X], labels)), "^validation: X has 1 features"),
+        (C, (X, labels, None, (None, labels)), "^validation: X must be a list of sequences"),
+        (C, (X, labels, None, (X, labels, -weights)), "^validation: sample_weight must be finite"),
+        (R, (X, numbers, None, (X, np.full(60, np.nan))), "^validation: y must hold finite numbers"),
+        (RNNRegressor(output="sigmoid"), (X, numbers), "^y must be from 0 to 1 with loss='binary_cross_entropy', not "),
+        (RNNRegressor(output="sigmoid"), (X, weights > 0, None, (X, numbers)), "^validation: y must be from 0 to 1"),
         (RNNClassifier(patience=3), (X, labels), "patience needs validation data: set early_stopping"),
         (RNNClassifier(early_stopping=True, validation_fraction=2), (X, labels), "validation_fraction must be above 0"),
         (RNNRegressor(early_stopping=True), (X[:1], [1]), "it needs 2 at least, and there is one"),
         (RNNClassifier(output="linear"), (X, labels), "output must be 'sigmoid', 'softmax' or None for 2 classes"),
         (RNNClassifier(output="sigmoid"), (X, thirds), "output must be 'softmax' or None for 3 classes"),
         (RNNRegressor(output="softmax"), (X, numbers), "'softmax' is RNNClassifier's"),
-        (RNNClassifier(return_sequences="no"), (X, labels), "return_sequences must be True or False, not str"),
+        *(
+            (RNNClassifier(**{name: "no"}), (X, labels), f"{name} must be True or False, not str")
+            for name in ("return_sequences", "early_stopping", "warm_start", "verbose")
+        ),
         (RNNClassifier(hidden_size=0), (X, labels), "hidden_size must be at least 1"),
     ],
 )
@@ -542,6 +587,36 @@ def test_what_does_not_go_on_changes_nothing():
     assert table.predict([*series[:, 1:]]).shape == table.predict(series[:, 1:, None]).shape == (30,)
     with pytest.raises(NotFittedError):
         RNNRegressor().predict(X)
+
+
+def test_settings_change_when_a_training_begins(monkeypatch):
+    share = (numbers - numbers.min()) / np.ptp(numbers)
+    estimator = small(RNNRegressor, output="sigmoid", warm_start=True).fit(X, share)
+    before = pickle.dumps(estimator.network_)
+    with pytest.raises(ValueError, match="y must be from 0 to 1"):
+        estimator.set_params(lr=0.5).fit(X, 3 * share)
+    assert pickle.dumps(estimator.network_) == before
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RNN, "train", interrupted)  # before its first update
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(X, share)
+    assert pickle.dumps(estimator.network_) == before
+    assert estimator.fit(X, share).network_.lr == 0.5
+
+
+@pytest.mark.parametrize("kind", [RNNClassifier, RNNRegressor])
+def test_an_unknown_option_and_no_epoch(kind):
+    with pytest.raises(TypeError, match=rf"^{kind.__name__}\.__init__\(\) got an unexpected .* 'hidden'"):
+        kind(hidden=3)
+    estimator = kind(epochs=0).fit(X, weights > 0)
+    for method in ("predict", "predict_proba", "decision_function")[: 3 if kind is RNNClassifier else 1]:
+        with pytest.raises(NotFittedError, match=r"has learnt nothing yet: fit\(\) it with epochs above 0"):
+            getattr(estimator, method)(X)
+    assert len(kind(epochs=0, standardize=False).fit(X, weights > 0).predict(X)) == 60  # what drawn weights tell
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OverflowError])
