@@ -314,7 +314,7 @@ class Base(BaseEstimator):  # type: ignore[misc]
         part: bool = False,
     ) -> Any:
         """on : whether to go on with network_, if there is one. part : whether for one epoch alone."""
-        for name in ("return_sequences", "early_stopping", "warm_start", "verbose"):
+        for name in ("return_sequences", "early_stopping", "warm_start"):
             yes_or_no(getattr(self, name), name)
         on, made = on and hasattr(self, "network_"), copy(self)  # an error on the way changes nothing here
         x, truth, weight = made._taken(X, y, sample_weight, reset=not on)
@@ -443,7 +443,7 @@ class RNNClassifier(ClassifierMixin, Base):  # type: ignore[misc]
     validation_fraction : how many of them, above 0 and below 1; as many of each class, where y has one a sequence and
         they suffice.
     warm_start : whether fit() goes on with network_ for `epochs` more. Settings can have changed (lr, epochs, l1, ...).
-    verbose : show how far the training is.
+    verbose : show how far the training is; True or False, or a number, of which 0 is False.
     random_state : None, an int or a RandomState. RNN's seed is the first integer below 2**31 - 1 drawn from it.
 
     Attributes

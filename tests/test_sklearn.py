@@ -554,7 +554,7 @@ STEPS = RNNClassifier(return_sequences=True)
         (RNNRegressor(output="softmax"), (X, numbers), "'softmax' is RNNClassifier's"),
         *(
             (RNNClassifier(**{name: "no"}), (X, labels), f"{name} must be True or False, not str")
-            for name in ("return_sequences", "early_stopping", "warm_start", "verbose")
+            for name in ("return_sequences", "early_stopping", "warm_start")
         ),
         (RNNClassifier(hidden_size=0), (X, labels), "hidden_size must be at least 1"),
     ],
