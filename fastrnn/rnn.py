@@ -570,8 +570,7 @@ class RNN(Base, core.RNNCore):
         self._check_parameters()
         self._check_scales()
         losses = _data.result_for(inputs, "d", len(data.targets) // self._spec.target_size)
-        for i in range(len(losses)):
-            losses[i] = nan
+        losses.cast("B")[:] = pack("d", nan) * len(losses)
         if (mean := self._evaluate(data, None, losses)) != mean:
             raise not_a_number()
         return give_back(losses, inputs, data.x, not self._spec.return_sequences)

@@ -1331,9 +1331,8 @@ def test_save_through_a_link(write, run, tmp_path):
 # ---- terminals, encodings and Ctrl-C ----
 
 
-def test_progress_only_on_a_terminal(write):
-    path = write(lines(BITS))
-    assert process("train", path).stderr == ""
+def on_a_terminal(path):
+    """What a training of 21 epochs shows on standard error, where that is a terminal, and what it prints."""
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "fastrnn", "train", path, "--epochs", "21"]
@@ -1342,11 +1341,18 @@ def test_progress_only_on_a_terminal(write):
     shown = os.read(ours, 10_000).decode()
     os.close(ours)
     assert done.returncode == 0
+    return shown, done.stdout
+
+
+def test_progress_only_on_a_terminal(write):
+    path = write(lines(BITS))
+    assert process("train", path).stderr == ""
+    shown, printed = on_a_terminal(path)
     losses = re.findall(r"\rEpoch (\d+): Loss = \d+\.\d{4}, \d+ s left *", shown)
     assert losses == ["0", "10", "20"]
     assert shown.endswith("\r" + " " * 60 + "\r")  # wiped out at the end
     assert "\n" not in shown
-    assert b"Epoch" not in done.stdout
+    assert b"Epoch" not in printed
 
 
 def test_names_that_the_terminal_cannot_show(write, tmp_path):
@@ -1484,18 +1490,11 @@ def test_interrupted_numbers_are_kept(steps, write, monkeypatch, capsys, tmp_pat
 def test_progress_of_numbers_only_on_a_terminal(write):
     path = write(lines(hare()[0]))
     assert process("train", path).stderr == ""
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "fastrnn", "train", path, "--epochs", "21"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, check=False)
-    os.close(theirs)
-    shown = os.read(ours, 10_000).decode()
-    os.close(ours)
-    assert done.returncode == 0
+    shown, printed = on_a_terminal(path)
     assert re.search(r"\repoch 1 of 21, loss \S+, validation loss \S+, at most \d+ s left", shown)
     assert re.search(r"\repoch 21 of 21, loss \S+, validation loss \S+ *\r\n$", shown)
     assert shown.count("\n") == 1
-    assert b"epoch 1 of" not in done.stdout
+    assert b"epoch 1 of" not in printed
 
 
 def test_a_million_columns(write, fail):
